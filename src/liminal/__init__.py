@@ -1,0 +1,1 @@
+"""Chat that learns from the people who use it, on a log that can prove everything it learned."""
