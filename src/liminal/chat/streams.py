@@ -1,0 +1,327 @@
+"""The frames of a turn on their way from the worker that decodes to the sockets that read.
+
+One Redis stream per turn. The entry id of a frame is ``0-<seq>``, so Redis itself refuses a frame twice and a
+reader resumes by number. Whoever works on a turn holds its epoch; taking the turn over raises the epoch, and
+frames of an older epoch are refused, which is what stops a worker that was thought dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from liminal.chat.frames import FINAL_TYPES, TURN_FRAMES, Token
+from liminal.errors import LiminalError
+
+log = structlog.get_logger(__name__)
+
+STREAM_TTL = 3600
+"""Seconds that a turn's frames stay after its last one; later, a client reads the history instead."""
+CANCEL_CHANNEL = "liminal:cancel"
+
+_APPEND = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+for i = 3, #ARGV, 3 do
+  redis.call('XADD', KEYS[1], '0-' .. ARGV[i], 't', ARGV[i + 1], 'f', ARGV[i + 2])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return 1
+"""
+
+
+class Superseded(LiminalError):
+    """Another worker took this turn over; stop without a word."""
+
+    code = "turn_superseded"
+
+
+def stream_key(turn_id: UUID) -> str:
+    """Redis key of a turn's stream."""
+    return f"liminal:turn:{turn_id}"
+
+
+def _epoch_key(turn_id: UUID) -> str:
+    return f"liminal:turn:{turn_id}:epoch"
+
+
+def cancel_key(turn_id: UUID) -> str:
+    """Redis key that says a turn is to be stopped, for a worker that has not begun it yet."""
+    return f"liminal:turn:{turn_id}:cancel"
+
+
+@dataclass(slots=True)
+class OpenTurn:
+    """A turn as its worker writes it. ``said`` is the text that clients were already sent."""
+
+    turn_id: UUID
+    epoch: int
+    seq: int = 0
+    said: str = ""
+    finished: bool = False
+    types: set[str] = field(default_factory=set[str])
+    superseded: bool = False
+    pending: list[TURN_FRAMES] = field(default_factory=list[TURN_FRAMES])
+
+
+class FrameWriter:
+    """Writes frames of many turns; what gathers while Redis answers goes out in one round trip."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._append = redis.register_script(_APPEND)
+        self._dirty: dict[UUID, OpenTurn] = {}
+        self._wake = asyncio.Event()
+        self._flushed = asyncio.Condition()
+        self._error: Exception | None = None
+        self._task = asyncio.create_task(self._run(), name="frame-writer")
+
+    async def close(self) -> None:
+        """Send what is pending and stop."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        if self._dirty:
+            await self._flush()
+
+    async def open(self, turn_id: UUID) -> OpenTurn:
+        """Take a turn: older holders are fenced, and what they already sent is known."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.incr(_epoch_key(turn_id))
+        pipe.expire(_epoch_key(turn_id), STREAM_TTL)
+        pipe.xrange(stream_key(turn_id))
+        epoch, _, entries = await pipe.execute()
+        turn = OpenTurn(turn_id, int(epoch))
+        for entry_id, fields in entries:
+            kind = fields[b"t"].decode()
+            turn.seq = int(entry_id.split(b"-")[1])
+            turn.types.add(kind)
+            turn.finished = turn.finished or kind in FINAL_TYPES
+            if kind == "token":
+                turn.said += orjson.loads(fields[b"f"])["text"]
+        return turn
+
+    def write(self, turn: OpenTurn, frame: TURN_FRAMES) -> None:
+        """Queue a frame. Raises Superseded once another worker holds the turn."""
+        if turn.superseded:
+            raise Superseded("another worker holds this turn", turn_id=str(turn.turn_id))
+        last = turn.pending[-1] if turn.pending else None
+        if isinstance(last, Token) and isinstance(frame, Token):
+            turn.pending[-1] = Token(text=last.text + frame.text)
+        else:
+            turn.pending.append(frame)
+        if isinstance(frame, Token):
+            turn.said += frame.text
+        self._dirty[turn.turn_id] = turn
+        self._wake.set()
+
+    async def drain(self, turn: OpenTurn) -> None:
+        """Return when everything written to the turn is in Redis. Raises Superseded like ``write``."""
+        async with self._flushed:
+            await self._flushed.wait_for(lambda: turn.turn_id not in self._dirty or turn.superseded)
+        if turn.superseded:
+            raise Superseded("another worker holds this turn", turn_id=str(turn.turn_id))
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._flush()
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                # frames stay queued: a Redis that comes back gets all of them
+                log.warning("frames.redis_away", error=str(error))
+                self._wake.set()
+                await asyncio.sleep(0.2)
+
+    async def _flush(self) -> None:
+        turns = list(self._dirty.values())
+        if not turns:
+            return
+        pipe = self._redis.pipeline(transaction=False)
+        taken: list[tuple[OpenTurn, int]] = []
+        for turn in turns:
+            frames = turn.pending
+            arguments: list[Any] = [turn.epoch, STREAM_TTL]
+            for offset, frame in enumerate(frames, start=1):
+                seq = turn.seq + offset
+                sent = frame.model_copy(update={"turn_id": turn.turn_id, "seq": seq})
+                arguments += [seq, frame.type, orjson.dumps(sent.model_dump(mode="json"))]
+            taken.append((turn, len(frames)))
+            await self._append(
+                keys=[stream_key(turn.turn_id), _epoch_key(turn.turn_id)], args=arguments, client=pipe
+            )
+        for (turn, count), reply in zip(taken, await pipe.execute(raise_on_error=False), strict=True):
+            self._settle(turn, count, reply)
+        async with self._flushed:
+            self._flushed.notify_all()
+
+    def _settle(self, turn: OpenTurn, count: int, reply: Any) -> None:
+        # a refused entry id means the frames are there already: the reply of an earlier try was lost
+        duplicate = isinstance(reply, Exception) and "equal or smaller" in str(reply)
+        if isinstance(reply, Exception) and not duplicate:
+            raise reply
+        if reply == 0:
+            turn.superseded = True
+        turn.seq += count
+        del turn.pending[:count]
+        if not turn.pending or turn.superseded:
+            self._dirty.pop(turn.turn_id, None)
+        else:
+            self._wake.set()
+
+
+Sink = Callable[[UUID, int, str, bytes], None]
+"""Receives (turn, seq, frame type, frame as JSON), in order, without gaps."""
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One reader of one turn. ``done`` is set when the last frame was handed over, or on cancel."""
+
+    turn_id: UUID
+    after: int
+    sink: Sink
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class FrameHub:
+    """Reads the streams of all turns that someone in this process listens to, over one connection."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._node = f"liminal:wake:{uuid4()}"
+        self._subscriptions: dict[UUID, list[Subscription]] = {}
+        self._cursors: dict[UUID, int] = {}
+        self._fresh: list[Subscription] = []
+        self._wake_id = b"0-0"
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin reading."""
+        self._task = asyncio.create_task(self._run(), name="frame-hub")
+
+    async def close(self) -> None:
+        """Stop reading; every subscription ends."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._redis.delete(self._node)
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.done.set()
+
+    async def subscribe(self, turn_id: UUID, after: int, sink: Sink) -> Subscription:
+        """Hand every frame of the turn with ``seq > after`` to ``sink``, then what comes live."""
+        subscription = Subscription(turn_id, after, sink)
+        self._fresh.append(subscription)
+        await self._wake()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop handing frames to it."""
+        subscription.done.set()
+        with contextlib.suppress(ValueError):
+            self._fresh.remove(subscription)
+        readers = self._subscriptions.get(subscription.turn_id, [])
+        with contextlib.suppress(ValueError):
+            readers.remove(subscription)
+        if not readers:
+            self._subscriptions.pop(subscription.turn_id, None)
+            self._cursors.pop(subscription.turn_id, None)
+
+    async def exists(self, turn_id: UUID) -> bool:
+        """Whether frames of the turn are still (or already) there."""
+        return bool(await self._redis.exists(stream_key(turn_id)))
+
+    async def _wake(self) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.xadd(self._node, {"w": b"1"}, maxlen=1, approximate=False)
+        pipe.expire(self._node, STREAM_TTL)
+        await pipe.execute()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._admit()
+                await self._read()
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                log.warning("hub.redis_away", error=str(error))
+                await asyncio.sleep(0.2)
+
+    async def _admit(self) -> None:
+        while self._fresh:
+            subscription = self._fresh[0]
+            cursor = self._cursors.get(subscription.turn_id)
+            if cursor is not None and subscription.after < cursor:
+                entries = await self._redis.xrange(
+                    stream_key(subscription.turn_id), f"(0-{subscription.after}", f"0-{cursor}"
+                )
+                self._deliver([subscription], entries)
+            elif cursor is None:
+                self._cursors[subscription.turn_id] = subscription.after
+            if subscription in self._fresh:
+                self._fresh.remove(subscription)
+                if not subscription.done.is_set():
+                    self._subscriptions.setdefault(subscription.turn_id, []).append(subscription)
+
+    async def _read(self) -> None:
+        streams: dict[Any, Any] = {self._node: self._wake_id}
+        streams.update({stream_key(turn): f"0-{cursor}" for turn, cursor in self._cursors.items()})
+        reply = cast(Iterable[tuple[bytes, Any]], await self._redis.xread(streams, block=5000) or ())
+        items = reply.items() if isinstance(reply, dict) else reply
+        for key, entries in items:
+            name = key.decode() if isinstance(key, bytes) else str(key)
+            if name == self._node:
+                self._wake_id = entries[-1][0]
+                continue
+            turn_id = UUID(name.rsplit(":", 1)[1])
+            if turn_id in self._cursors:
+                self._cursors[turn_id] = int(entries[-1][0].split(b"-")[1])
+                self._deliver(list(self._subscriptions.get(turn_id, ())), entries)
+
+    def _deliver(self, subscriptions: list[Subscription], entries: Any) -> None:
+        for entry_id, fields in entries:
+            seq, kind = int(entry_id.split(b"-")[1]), fields[b"t"].decode()
+            for subscription in subscriptions:
+                if subscription.done.is_set() or seq <= subscription.after:
+                    continue
+                subscription.after = seq
+                subscription.sink(subscription.turn_id, seq, kind, fields[b"f"])
+                if kind in FINAL_TYPES:
+                    self.unsubscribe(subscription)
+
+
+async def request_cancel(redis: Redis, turn_id: UUID) -> None:
+    """Ask whoever works on the turn, or will, to stop it."""
+    pipe = redis.pipeline(transaction=False)
+    pipe.set(cancel_key(turn_id), b"1", ex=STREAM_TTL)
+    pipe.publish(CANCEL_CHANNEL, str(turn_id))
+    await pipe.execute()
+
+
+async def listen_for_cancel(redis: Redis, handle: Callable[[UUID], Awaitable[None] | None]) -> None:
+    """Call ``handle`` with every turn that is to be stopped, until cancelled."""
+    while True:
+        try:
+            async with redis.pubsub() as channel:
+                await channel.subscribe(CANCEL_CHANNEL)
+                async for message in channel.listen():
+                    if message["type"] == "message":
+                        outcome = handle(UUID(message["data"].decode()))
+                        if outcome is not None:
+                            await outcome
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            log.warning("cancel.redis_away", error=str(error))
+            await asyncio.sleep(0.2)
