@@ -1,0 +1,347 @@
+"""The shape of a decoder, read from a Hugging Face ``config.json``.
+
+Llama, Qwen2, Qwen3 and SmolLM3 are one architecture with switches; SmolLM2 calls itself Llama.
+What the switches cannot express is refused by name, before any weight is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from liminal.engine.errors import ModelInvalid, ModelNotFound, ModelUnsupported
+
+Family = Literal["llama", "qwen2", "qwen3", "smollm3"]
+FAMILIES: tuple[Family, ...] = ("llama", "qwen2", "qwen3", "smollm3")
+
+ARCHITECTURES: Mapping[Family, str] = {
+    "llama": "LlamaForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "smollm3": "SmolLM3ForCausalLM",
+}
+
+MAX_CONFIG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class RopeScaling:
+    """How rotary frequencies are stretched; field names are those of transformers' ``rope_scaling``.
+
+    kind: ``default``, ``linear``, ``llama3`` or ``yarn`` (Peng et al. 2023, arXiv:2309.00071).
+    """
+
+    kind: Literal["default", "linear", "llama3", "yarn"] = "default"
+    factor: float = 1.0
+    original_max_position_embeddings: int = 0
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    attention_factor: float | None = None
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    truncate: bool = True
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that the decoder needs to know; hashable, so it is a static argument of compiled programs.
+
+    Attributes:
+      windows: per layer, the sliding attention window in tokens, or None for full attention.
+      rotary: per layer, whether rotary positions are applied (SmolLM3 leaves some layers without).
+      max_positions: longest context the weights were made for, in tokens.
+    """
+
+    family: Family
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    max_positions: int
+    norm_eps: float
+    rope_theta: float
+    rope: RopeScaling
+    tied: bool
+    qkv_bias: bool
+    o_bias: bool
+    mlp_bias: bool
+    qk_norm: bool
+    windows: tuple[int | None, ...]
+    rotary: tuple[bool, ...]
+    bos_id: int | None
+    eos_ids: tuple[int, ...]
+    pad_id: int | None
+
+    def linear_shapes(self) -> dict[str, tuple[int, int]]:
+        """[out, in] of every linear of a layer, by the name that LoRA targets use."""
+        q, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        hidden, inner = self.hidden_size, self.intermediate_size
+        return {
+            "q_proj": (q, hidden),
+            "k_proj": (kv, hidden),
+            "v_proj": (kv, hidden),
+            "o_proj": (hidden, q),
+            "gate_proj": (inner, hidden),
+            "up_proj": (inner, hidden),
+            "down_proj": (hidden, inner),
+        }
+
+
+def small_config(**changes: Any) -> ModelConfig:
+    """A Llama-shaped configuration of a few thousand parameters; ``changes`` replace any field."""
+    layers = int(changes.get("layers", 2))
+    values: dict[str, Any] = {
+        "family": "llama",
+        "vocab_size": 256,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "layers": layers,
+        "heads": 4,
+        "kv_heads": 2,
+        "head_dim": 8,
+        "max_positions": 512,
+        "norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "rope": RopeScaling(),
+        "tied": True,
+        "qkv_bias": False,
+        "o_bias": False,
+        "mlp_bias": False,
+        "qk_norm": False,
+        "windows": (None,) * layers,
+        "rotary": (True,) * layers,
+        "bos_id": None,
+        "eos_ids": (),
+        "pad_id": None,
+    }
+    return ModelConfig(**(values | changes))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a small file of a model folder.
+
+    Raises ModelNotFound if the file is absent, ModelInvalid if it is too large or not an object.
+    """
+    if not path.is_file():
+        raise ModelNotFound(f"{path.name} is missing from {path.parent}", path=str(path))
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise ModelInvalid(f"{path.name} is larger than {MAX_CONFIG_BYTES} bytes", path=str(path))
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ModelInvalid(f"{path.name} is not valid JSON: {error}", path=str(path)) from error
+    if not isinstance(value, dict):
+        raise ModelInvalid(f"{path.name} must hold a JSON object", path=str(path))
+    return cast("dict[str, Any]", value)
+
+
+def read_config(folder: str | Path) -> ModelConfig:
+    """The configuration of a Hugging Face model folder.
+
+    Raises ModelUnsupported for what this engine does not compute, ModelInvalid for nonsense.
+    """
+    return parse_config(read_json(Path(folder) / "config.json"))
+
+
+def parse_config(raw: Mapping[str, Any]) -> ModelConfig:
+    """A ModelConfig from the content of ``config.json``; raises as read_config does."""
+    model_type = raw.get("model_type")
+    if model_type not in FAMILIES:
+        raise ModelUnsupported(
+            f"model_type {model_type!r} is not supported; this engine computes {', '.join(FAMILIES)}",
+            model_type=str(model_type),
+        )
+    family: Family = model_type
+    _refuse_features(raw)
+    read = _Fields(raw)
+    hidden, heads, layers = (
+        read.size("hidden_size"),
+        read.size("num_attention_heads"),
+        read.size("num_hidden_layers"),
+    )
+    kv_heads = read.size("num_key_value_heads", heads)
+    if heads % kv_heads:
+        raise ModelInvalid(f"num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}")
+    head_dim = read.size("head_dim", 128 if family == "qwen3" else hidden // heads)
+    if head_dim % 2:
+        raise ModelInvalid(f"head_dim {head_dim} is odd; rotary positions need pairs")
+    max_positions = read.size("max_position_embeddings", 2048)
+    bias = bool(raw.get("attention_bias", False))
+    theta, rope = _rope(raw, max_positions)
+    return ModelConfig(
+        family=family,
+        vocab_size=read.size("vocab_size"),
+        hidden_size=hidden,
+        intermediate_size=read.size("intermediate_size"),
+        layers=layers,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        max_positions=max_positions,
+        norm_eps=float(raw.get("rms_norm_eps", 1e-6)),
+        rope_theta=theta,
+        rope=rope,
+        tied=bool(raw.get("tie_word_embeddings", family in ("smollm3",))),
+        qkv_bias=True if family == "qwen2" else bias,
+        o_bias=False if family == "qwen2" else bias,
+        mlp_bias=bool(raw.get("mlp_bias", False)) if family in ("llama", "smollm3") else False,
+        qk_norm=family == "qwen3",
+        windows=_windows(raw, family, layers),
+        rotary=_rotary_layers(raw, family, layers),
+        bos_id=read.token("bos_token_id"),
+        eos_ids=read.tokens("eos_token_id"),
+        pad_id=read.token("pad_token_id"),
+    )
+
+
+class _Fields:
+    """Typed access to config.json with one clear sentence on nonsense."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+
+    def size(self, name: str, default: int | None = None) -> int:
+        value = self.raw.get(name)
+        if value is None:
+            value = default
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 1 << 24:
+            raise ModelInvalid(f"config.json: {name} must be a positive integer, not {value!r}")
+        return value
+
+    def token(self, name: str) -> int | None:
+        value = self.raw.get(name)
+        return value if isinstance(value, int) else None
+
+    def tokens(self, name: str) -> tuple[int, ...]:
+        value = self.raw.get(name)
+        if isinstance(value, list):
+            return tuple(int(item) for item in cast("list[Any]", value))
+        return () if value is None else (int(value),)
+
+
+def _refuse_features(raw: Mapping[str, Any]) -> None:
+    if raw.get("quantization_config"):
+        raise ModelUnsupported(
+            "quantised checkpoints (quantization_config) are not supported; use the original weights"
+        )
+    activation = raw.get("hidden_act", "silu")
+    if activation != "silu":
+        raise ModelUnsupported(f"hidden_act {activation!r} is not supported; only silu is")
+    if float(raw.get("partial_rotary_factor") or 1.0) != 1.0:
+        raise ModelUnsupported("partial_rotary_factor other than 1 is not supported")
+    if int(raw.get("pretraining_tp") or 1) != 1:
+        raise ModelUnsupported("pretraining_tp other than 1 is not supported")
+    if raw.get("num_experts") or raw.get("num_local_experts"):
+        raise ModelUnsupported("mixture-of-experts models are not supported")
+
+
+def _rope(raw: Mapping[str, Any], max_positions: int) -> tuple[float, RopeScaling]:
+    # transformers 5 moved rope_theta and rope_scaling into rope_parameters
+    scaling: Mapping[str, Any] = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+    theta = float(scaling.get("rope_theta") or raw.get("rope_theta") or 10000.0)
+    kind = scaling.get("rope_type") or scaling.get("type") or "default"
+    if kind == "default":
+        return theta, RopeScaling()
+    if kind not in ("linear", "llama3", "yarn"):
+        raise ModelUnsupported(
+            f"rope scaling {kind!r} is not supported; default, linear, llama3 and yarn are"
+        )
+    original = scaling.get("original_max_position_embeddings") or max_positions
+
+    def number(name: str, default: float | None = None) -> float | None:
+        value = scaling.get(name)
+        return default if value is None else float(value)
+
+    factor = number("factor")
+    if factor is None or factor < 1.0:
+        raise ModelInvalid(f"config.json: rope scaling {kind!r} needs a factor of at least 1, not {factor!r}")
+    return theta, RopeScaling(
+        kind=kind,
+        factor=factor,
+        original_max_position_embeddings=int(original),
+        low_freq_factor=number("low_freq_factor", 1.0) or 1.0,
+        high_freq_factor=number("high_freq_factor", 4.0) or 4.0,
+        beta_fast=number("beta_fast", 32.0) or 32.0,
+        beta_slow=number("beta_slow", 1.0) or 1.0,
+        attention_factor=number("attention_factor"),
+        mscale=number("mscale"),
+        mscale_all_dim=number("mscale_all_dim"),
+        truncate=bool(scaling.get("truncate", True)),
+    )
+
+
+def _windows(raw: Mapping[str, Any], family: Family, layers: int) -> tuple[int | None, ...]:
+    window = raw.get("sliding_window")
+    if family == "llama" or not raw.get("use_sliding_window") or window is None:
+        return (None,) * layers
+    types = raw.get("layer_types")
+    if types is None:
+        # transformers: layers from max_window_layers on slide; SmolLM3 slides where rotary is off
+        first = int(raw.get("max_window_layers", 28))
+        types = ["sliding_attention" if index >= first else "full_attention" for index in range(layers)]
+        if family == "smollm3":
+            rotary = _rotary_layers(raw, family, layers)
+            types = ["full_attention" if on else "sliding_attention" for on in rotary]
+    if len(types) != layers:
+        raise ModelInvalid(f"config.json: layer_types names {len(types)} layers of {layers}")
+    unknown = set(types) - {"sliding_attention", "full_attention"}
+    if unknown:
+        raise ModelUnsupported(f"layer_types {sorted(unknown)} are not supported")
+    return tuple(int(window) if kind == "sliding_attention" else None for kind in types)
+
+
+def _rotary_layers(raw: Mapping[str, Any], family: Family, layers: int) -> tuple[bool, ...]:
+    if family != "smollm3":
+        return (True,) * layers
+    flags = raw.get("no_rope_layers")
+    if not flags:
+        interval = int(raw.get("no_rope_layer_interval", 4))
+        flags = [int((index + 1) % interval != 0) for index in range(layers)]
+    if len(flags) != layers:
+        raise ModelInvalid(f"config.json: no_rope_layers names {len(flags)} layers of {layers}")
+    return tuple(bool(flag) for flag in flags)
+
+
+def config_json(config: ModelConfig, dtype: str = "float32") -> dict[str, Any]:
+    """``config.json`` for transformers (4.5x and 5) and for read_config; the inverse of parse_config."""
+    raw: dict[str, Any] = {
+        "architectures": [ARCHITECTURES[config.family]],
+        "model_type": config.family,
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "head_dim": config.head_dim,
+        "max_position_embeddings": config.max_positions,
+        "rms_norm_eps": config.norm_eps,
+        "rope_theta": config.rope_theta,
+        "tie_word_embeddings": config.tied,
+        "hidden_act": "silu",
+        "attention_bias": config.o_bias,
+        "mlp_bias": config.mlp_bias,
+        "bos_token_id": config.bos_id,
+        "eos_token_id": list(config.eos_ids) or None,
+        "pad_token_id": config.pad_id,
+        "torch_dtype": dtype,
+    }
+    if config.rope.kind != "default":
+        rope = {key: value for key, value in vars(config.rope).items() if key != "kind" and value is not None}
+        raw["rope_scaling"] = {"rope_type": config.rope.kind} | rope
+    windows = [window for window in config.windows if window is not None]
+    if windows:
+        raw["use_sliding_window"] = True
+        raw["sliding_window"] = windows[0]
+        raw["layer_types"] = ["full_attention" if w is None else "sliding_attention" for w in config.windows]
+    if config.family == "smollm3":
+        raw["no_rope_layers"] = [int(flag) for flag in config.rotary]
+    return raw
