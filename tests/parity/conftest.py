@@ -1,0 +1,14 @@
+"""Where the golden values are: committed ones, or those that ``make parity`` has just recomputed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder that make_goldens.py filled."""
+    return Path(os.environ.get("LIMINAL_GOLDEN", Path(__file__).parent / "golden"))
