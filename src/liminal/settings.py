@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         description="web port; when it is not set and 8800 is taken, a free one is chosen; 0 always chooses",
     )
 
+    ready_file: Path | None = Field(
+        None, description="file that a process creates once it serves; the supervisor and compose.yaml set it"
+    )
+
     database_url: str = Field(
         "", validation_alias="DATABASE_URL", description="Postgres 16+ with pgvector; empty: the embedded one"
     )
@@ -71,6 +75,18 @@ class Settings(BaseSettings):
     topic: str = Field("liminal.events", description="the topic that is the log")
     partitions: int = Field(
         4, ge=1, le=4096, description="partitions of the log; fixed once the topic exists"
+    )
+    max_event_bytes: int = Field(
+        1_040_000,
+        ge=10_000,
+        le=100_000_000,
+        description="largest event in bytes, headers included; what is larger belongs in the blob store",
+    )
+    append_timeout: float = Field(
+        10.0, gt=0, description="seconds after which an append without an answer from the broker is an error"
+    )
+    verdict_timeout: float = Field(
+        10.0, gt=0, description="seconds to wait for the projector before a position is called stale"
     )
     master_key: SecretStr = Field(
         SecretStr(""),

@@ -1,0 +1,1 @@
+"""Where things are kept: Postgres, Redis, blobs, and the vault of keys."""

@@ -1,0 +1,23 @@
+"""The connection to Redis: slots, limits and the frames of running turns; nothing that must last."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from liminal.settings import Settings
+from liminal.storage.errors import RedisUnavailable
+
+
+async def connect_redis(settings: Settings) -> Redis:
+    """A client on ``settings.redis_url`` that has answered once; the caller closes it with ``aclose()``.
+
+    Replies are bytes. Raises RedisUnavailable.
+    """
+    client = Redis.from_url(settings.redis_url, socket_connect_timeout=5, health_check_interval=30)
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        await client.aclose()
+        raise RedisUnavailable(f"the Redis of REDIS_URL can't be reached: {error}") from error
+    return client
