@@ -7,10 +7,10 @@ import os
 import secrets
 import socket
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from liminal.settings import Settings
+from liminal.settings import SERVICE_VARIABLES, Settings
 from liminal.stack import kafka, postgres, redis
 from liminal.stack.child import Child
 from liminal.stack.home import Run, last_run, locked, write_run
@@ -89,22 +89,18 @@ def embedded_services(settings: Settings) -> Generator[Services]:
     """
     with prepared_home(settings.home) as ports:
         children, resolved = embedded_children(settings, ports)
-        supervisor = Supervisor(children, settings.home / "logs")
+        urls = {name: getattr(resolved, name) for name in SERVICE_VARIABLES}
+
+        def save() -> None:
+            write_run(settings.home, Run(os.getpid(), urls, ports.chosen, supervisor.children()))
+
+        supervisor = Supervisor(settings.home / "logs", save)
+        supervisor.add(children)
         try:
             supervisor.start()
-            services = Services(resolved.database_url, resolved.kafka_bootstrap_servers, resolved.redis_url)
-            urls = {name: getattr(services, name) for name in Services.__dataclass_fields__}
-            write_run(settings.home, Run(os.getpid(), urls, ports.chosen, supervisor.pids()))
-            yield services
+            yield Services(**urls)
         finally:
             supervisor.stop()
-            _clear_children(settings.home)
-
-
-def _clear_children(home: Path) -> None:
-    run = last_run(home)
-    if run:
-        write_run(home, replace(run, children={}))
 
 
 def _secret(file: Path) -> str:

@@ -10,8 +10,19 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from liminal.stack.errors import HomeInUse
+
+
+class ChildRun(TypedDict):
+    """A child in run.json; ``started`` is its start time in clock seconds, which tells it from a stranger
+    who later got the same pid."""
+
+    pid: int
+    started: float
+    state: str
+    restarts: int
 
 
 @dataclass(frozen=True)
@@ -20,13 +31,12 @@ class Run:
 
     urls: settings field → address (database_url, kafka_bootstrap_servers, redis_url, web).
     ports: port name → number, preferred again by the next start.
-    children: child name → [pid, start time in clock seconds], to end leftovers of a killed stack.
     """
 
     pid: int
     urls: dict[str, str] = field(default_factory=dict[str, str])
     ports: dict[str, int] = field(default_factory=dict[str, int])
-    children: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
+    children: dict[str, ChildRun] = field(default_factory=dict[str, ChildRun])
 
 
 def write_run(home: Path, run: Run) -> None:

@@ -15,15 +15,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import structlog
 
 from liminal.stack.child import Child
 from liminal.stack.errors import ChildFailed
+from liminal.stack.home import ChildRun
 
 log = structlog.get_logger("liminal.stack")
 
@@ -47,21 +49,37 @@ class State(enum.Enum):
 
 @dataclass
 class Running:
-    """A child with its process; ``since`` is when its state began, on the monotonic clock."""
+    """A child with its process.
+
+    since: when its state began, and restart_at when backoff ends, on the monotonic clock.
+    started: when its process began, in clock seconds. failures: ends since it last was steady.
+    """
 
     child: Child
     state: State = State.WAITING
     process: subprocess.Popen[bytes] | None = None
     since: float = 0.0
+    started: float = 0.0
     failures: int = 0
+    restarts: int = 0
     restart_at: float = 0.0
 
 
-class Supervisor:
-    """Runs a table of children; their output goes to ``logs/<name>.log``."""
+def ignore() -> None:
+    """Do nothing with a change."""
 
-    def __init__(self, children: Sequence[Child], logs: Path) -> None:
+
+class Supervisor:
+    """Runs a table of children; their output goes to ``logs/<name>.log``.
+
+    ``on_change`` is called after every tick that changed a child's state.
+    """
+
+    def __init__(self, logs: Path, on_change: Callable[[], None] = ignore) -> None:
+        self.table: dict[str, Running] = {}
         self._logs = logs
+        self._on_change = on_change
+        self._changed = False
         self._steps = {
             State.WAITING: self._waiting,
             State.STARTING: self._starting,
@@ -69,26 +87,29 @@ class Supervisor:
             State.BACKOFF: self._backoff,
             State.STOPPED: self._stopped,
         }
-        self.table: dict[str, Running] = {child.name: Running(child) for child in children}
+
+    def add(self, children: Sequence[Child]) -> None:
+        """Put children into the table; the next tick starts those that wait for nobody."""
+        self.table.update((child.name, Running(child)) for child in children)
         for child in children:
             unknown = [name for name in child.after if name not in self.table]
             if unknown:
                 raise ValueError(f"{child.name} comes after {unknown}, which are not in the table")
-        self.changed = True
 
     @property
     def ready(self) -> bool:
         """True when every child answers."""
         return all(row.state is State.READY for row in self.table.values())
 
-    def pids(self) -> dict[str, tuple[int, float]]:
-        """Child name → (pid, start time) of those that run."""
-        found: dict[str, tuple[int, float]] = {}
-        for name, row in self.table.items():
-            if row.process and row.process.poll() is None:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    found[name] = (row.process.pid, psutil.Process(row.process.pid).create_time())
-        return found
+    def children(self) -> dict[str, ChildRun]:
+        """What run.json says of the children that were started."""
+        return {
+            name: ChildRun(
+                pid=row.process.pid, started=row.started, state=row.state.value, restarts=row.restarts
+            )
+            for name, row in self.table.items()
+            if row.process
+        }
 
     def start(self, timeout: float = READY_WITHIN) -> None:
         """Tick until every child answers.
@@ -113,6 +134,7 @@ class Supervisor:
         """Move every child one step; never waits for one."""
         for row in self.table.values():
             self._steps[row.state](row)
+        self._tell()
 
     def stop(self) -> None:
         """Stop the children, each before those that it comes after; the impatient end is SIGKILL."""
@@ -125,6 +147,18 @@ class Supervisor:
             for row in group:
                 self._wait(row)
             left = [row for row in left if row not in group]
+        self._tell()
+
+    def kill(self) -> None:
+        """End every child at once, without asking."""
+        for row in self.table.values():
+            if row.process and row.process.poll() is None:
+                row.process.kill()
+
+    def _tell(self) -> None:
+        if self._changed:
+            self._changed = False
+            self._on_change()
 
     def _wait(self, row: Running) -> None:
         assert row.process
@@ -150,7 +184,7 @@ class Supervisor:
             return
         with contextlib.suppress(OSError):
             if row.child.ready():
-                log.debug("child ready", child=row.child.name, seconds=round(time.monotonic() - row.since, 2))
+                log.info("child ready", child=row.child.name, seconds=round(time.monotonic() - row.since, 2))
                 self._move(row, State.READY)
 
     def _ready(self, row: Running) -> None:
@@ -159,6 +193,7 @@ class Supervisor:
 
     def _backoff(self, row: Running) -> None:
         if time.monotonic() >= row.restart_at:
+            row.restarts += 1
             self._launch(row)
 
     def _stopped(self, row: Running) -> None:
@@ -197,17 +232,19 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **child.environment},
             )
-        log.debug("child started", child=child.name, pid=row.process.pid)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            row.started = psutil.Process(row.process.pid).create_time()
+        log.info("child started", child=child.name, pid=row.process.pid)
         self._move(row, State.STARTING)
 
     def _move(self, row: Running, state: State) -> None:
-        row.state, row.since, self.changed = state, time.monotonic(), True
+        row.state, row.since, self._changed = state, time.monotonic(), True
 
     def log_file(self, name: str) -> Path:
         """Where a child's output goes."""
         return self._logs / f"{name}.log"
 
-    def _open_log(self, name: str):
+    def _open_log(self, name: str) -> BinaryIO:
         self._logs.mkdir(parents=True, exist_ok=True)
         file = self.log_file(name)
         if file.exists() and file.stat().st_size > LOG_LIMIT:
@@ -224,17 +261,20 @@ class Supervisor:
         return f"{text or 'it said nothing'} ({file})"
 
 
-def end_leftovers(children: Mapping[str, tuple[int, float]], patience: float = 10.0) -> list[str]:
+def end_leftovers(children: Mapping[str, ChildRun], patience: float = 10.0) -> list[str]:
     """Kill what a dead supervisor left running, with its descendants; returns the names that were found.
 
     A pid counts only with its start time, so that a stranger who got the number is left alone.
     """
     found: list[str] = []
     victims: list[psutil.Process] = []
-    for name, (pid, started) in children.items():
+    for name, child in children.items():
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            if abs(process.create_time() - started) < 0.02 and process.status() != psutil.STATUS_ZOMBIE:
+            process = psutil.Process(child["pid"])
+            if (
+                abs(process.create_time() - child["started"]) < 0.02
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 victims += [process, *process.children(recursive=True)]
                 found.append(name)
     for process in victims:

@@ -1,0 +1,74 @@
+"""Structured logs: one line an event on standard error, with the correlation id of what is being handled.
+
+Libraries that log through the standard library come out in the same form.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Generator
+from typing import Any
+
+import structlog
+
+from liminal.settings import Settings
+
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+CHATTY = ("aiokafka", "httpx", "httpcore", "asyncio", "faststream", "jax")
+"""Libraries whose info lines say nothing to an operator."""
+
+
+def configure_logging(settings: Settings, process: str) -> None:
+    """Log as the settings say; ``process`` names this process on every line."""
+    level = LEVELS[settings.log_level]
+    before: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _named(process),
+    ]
+    render: list[structlog.types.Processor]
+    if settings.log_format == "json":
+        render = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+    else:
+        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)]
+    structlog.configure(
+        processors=[*before, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(level)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+@contextlib.contextmanager
+def correlated(correlation: str) -> Generator[None]:
+    """Every line logged inside carries this correlation id, across awaits and the tasks started here."""
+    with structlog.contextvars.bound_contextvars(correlation=correlation):
+        yield
+
+
+def _named(process: str) -> structlog.types.Processor:
+    def add(_logger: Any, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        event["process"] = process
+        return event
+
+    return add

@@ -1,0 +1,88 @@
+"""liminal's own processes, as data: a row per process, and a row per file or folder in consumers/.
+
+compose.yaml runs the same commands, one a container; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from liminal.settings import SERVICE_VARIABLES, Settings
+from liminal.stack.child import Child, answers_http
+from liminal.stack.ready import withdraw_ready
+
+ROOT = Path(__file__).resolve().parents[3]
+"""The checkout: consumers/, projections/ and ui/ lie beside src/."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One of liminal's own processes.
+
+    module, arguments: ``python -m module arguments``.
+    ready_path: path that answers 200 on the web port; None: the process announces itself (stack.ready).
+    after: processes that must be ready before it, besides the services.
+    """
+
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    ready_path: str | None = None
+    after: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command line for this Python."""
+        return (sys.executable, "-m", self.module, *self.arguments)
+
+
+PROCESSES: tuple[Process, ...] = ()
+
+
+def reactions(folder: Path = ROOT / "consumers") -> list[Process]:
+    """A process per reaction: every ``<name>.py`` or folder with a ``__main__.py`` in consumers/."""
+    files = [file.stem for file in folder.glob("*.py")]
+    packages = [file.parent.name for file in folder.glob("*/__main__.py")]
+    names = sorted(name for name in (*files, *packages) if not name.startswith("_"))
+    return [Process(name, f"consumers.{name}") for name in names]
+
+
+def own_children(settings: Settings, services: tuple[str, ...], port: int) -> list[Child]:
+    """The children of this stack that are liminal itself, after the services that were started here.
+
+    ``settings`` hold the resolved service URLs.
+    """
+    shared = {
+        **{variable: getattr(settings, field) for field, variable in SERVICE_VARIABLES.items()},
+        "LIMINAL_HOME": str(settings.home),
+        "LIMINAL_CACHE": str(settings.cache),
+        "LIMINAL_PORT": str(port),
+    }
+    return [_child(process, settings, services, port, shared) for process in (*PROCESSES, *reactions())]
+
+
+def _child(
+    process: Process, settings: Settings, services: tuple[str, ...], port: int, shared: Mapping[str, str]
+) -> Child:
+    announced = settings.home / "ready" / process.name
+
+    def forget() -> tuple[()]:
+        withdraw_ready(announced)
+        return ()
+
+    def ready() -> bool:
+        if process.ready_path is None:
+            return announced.exists()
+        return answers_http(settings.host, port, process.ready_path)
+
+    return Child(
+        name=process.name,
+        command=process.command,
+        first=forget,
+        ready=ready,
+        after=(*services, *process.after),
+        environment={**shared, "LIMINAL_READY_FILE": str(announced)},
+    )

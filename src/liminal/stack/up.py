@@ -1,0 +1,109 @@
+"""``liminal up``: the whole stack under one supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Generator
+from types import FrameType
+
+import structlog
+
+from liminal.settings import SERVICE_VARIABLES, Settings
+from liminal.stack.boot import boot
+from liminal.stack.embedded import Ports, embedded_children, free_port, prepared_home
+from liminal.stack.errors import PortInUse
+from liminal.stack.home import Run, write_run
+from liminal.stack.processes import own_children
+from liminal.stack.supervisor import Supervisor
+
+log = structlog.get_logger("liminal.stack")
+
+WATCH_EVERY = 0.2
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _End(BaseException):
+    """A signal asked the supervisor to end; not an Exception, so that no handler on the way swallows it."""
+
+
+def run_stack(settings: Settings) -> None:
+    """Run until a signal asks for the end; prints the address once everything answers.
+
+    Raises HomeInUse, PortInUse, and ChildFailed when a child can't start at all.
+    """
+    settings = settings.model_copy(
+        update={"home": settings.home.absolute(), "cache": settings.cache.absolute()}
+    )
+    began = time.monotonic()
+    with prepared_home(settings.home) as ports:
+        port = web_port(settings, ports)
+        services, resolved = embedded_children(settings, ports)
+        urls = {name: getattr(resolved, name) for name in SERVICE_VARIABLES}
+        urls["web"] = address = web_address(settings.host, port)
+
+        def save() -> None:
+            write_run(settings.home, Run(os.getpid(), urls, ports.chosen, supervisor.children()))
+
+        supervisor = Supervisor(settings.home / "logs", save)
+        with ending_in_order(supervisor):
+            supervisor.add(services)
+            supervisor.start()
+            asyncio.run(boot(resolved))
+            supervisor.add(own_children(resolved, tuple(child.name for child in services), port))
+            supervisor.start()
+            log.info("everything answers", seconds=round(time.monotonic() - began, 1))
+            print(f"\n  liminal is up: {address}\n  Ctrl-C stops it.\n", flush=True)
+            while True:
+                time.sleep(WATCH_EVERY)
+                supervisor.tick()
+
+
+def web_port(settings: Settings, ports: Ports) -> int:
+    """The web port: the one asked for, else 8800, else any that is free.
+
+    Raises PortInUse when the one that was asked for is taken.
+    """
+    chosen = free_port(settings.port, settings.host)
+    if settings.port_is_fixed and settings.port not in (0, chosen):
+        raise PortInUse(
+            f"LIMINAL_PORT can't be used: something listens on {settings.host}:{settings.port} already.",
+            port=settings.port,
+        )
+    ports.chosen["web"] = chosen
+    return chosen
+
+
+def web_address(host: str, port: int) -> str:
+    """The address to open in a browser on this machine."""
+    reachable = "localhost" if host in ("0.0.0.0", "::") else host
+    return f"http://{reachable}:{port}"
+
+
+@contextlib.contextmanager
+def ending_in_order(supervisor: Supervisor) -> Generator[None]:
+    """Stop the children in order when the block ends, by a signal or otherwise; a second signal kills."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise _End(signal.Signals(number).name)
+
+    def kill(_number: int, _frame: FrameType | None) -> None:
+        supervisor.kill()
+
+    before = {number: signal.signal(number, end) for number in ENDING_SIGNALS}
+    try:
+        yield
+    except _End as reason:
+        log.info("stopping", signal=str(reason))
+    finally:
+        for number in ENDING_SIGNALS:
+            signal.signal(number, kill)
+        supervisor.stop()
+        log.info("stopped")
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.stderr.flush()
