@@ -155,8 +155,12 @@ def check_meta(cls: type[Event], meta: Meta) -> None:
         if not value or len(value) > 255 or not value.isprintable():
             raise meta_error(cls, name, "it must have 1 to 255 printable characters")
     category, _, rest = meta.stream.partition("-")
-    if category != cls.category or not rest:
-        raise meta_error(cls, "stream", f"it must be {cls.category}-<id>, not {meta.stream}")
+    if category not in cls.categories() or not rest:
+        raise meta_error(
+            cls,
+            "stream",
+            f"it must be {' or '.join(f'{c}-<id>' for c in sorted(cls.categories()))}, not {meta.stream}",
+        )
     if meta.time is not None and meta.time.tzinfo is None:
         raise meta_error(cls, "time", "it must have a time zone")
 

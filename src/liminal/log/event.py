@@ -36,6 +36,8 @@ class Event(BaseModel):
     """Version of its data; a published version never changes."""
     category: ClassVar[str]
     """Prefix of the streams it belongs to: ``conversation`` for ``conversation-<uuid>``."""
+    other_categories: ClassVar[frozenset[str]] = frozenset()
+    """Prefixes of further streams that it may lie on."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -50,6 +52,11 @@ class Event(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         if "type" in cls.__dict__:
             _register(cls)
+
+    @classmethod
+    def categories(cls) -> frozenset[str]:
+        """Prefixes of all streams that it may lie on."""
+        return cls.other_categories | {cls.category}
 
     @classmethod
     def dataschema(cls) -> str:

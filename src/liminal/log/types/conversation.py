@@ -1,4 +1,9 @@
-"""Conversations, messages and turns: all on the stream ``conversation-<conversation_id>``."""
+"""Conversations, messages and turns.
+
+What people do lies on ``conversation-<conversation_id>``. A turn is decided on ``turn-<turn_id>``: its routing is
+that stream's first version, and the answer, the cancellation or the failure its second, so that of two workers
+that meet on one turn the log accepts one.
+"""
 
 from __future__ import annotations
 
@@ -165,6 +170,7 @@ class MessagePosted(ConversationEvent):
     """Somebody, or the model, said something. A message never changes: an edit is a sibling."""
 
     type = "message.posted"
+    other_categories = frozenset({"turn"})
 
     message_id: UUID
     """The message."""
@@ -200,6 +206,8 @@ class MessagePosted(ConversationEvent):
 
 class TurnEvent(ConversationEvent):
     """Any event of one turn."""
+
+    category = "turn"
 
     turn_id: UUID
     """The turn."""
