@@ -115,6 +115,8 @@ def _open_personal(data: Flat, reader: _Reader, owner: bytes, event_id: bytes, k
         if token is not None:
             data[name] = _open(token, key, context + suffix, text)
     for field in reader.deep:
+        if not data.get(field.path[0]):
+            continue
 
         def unseal(token: Any, path: str, text: bool = field.text) -> Any:
             return _open(token, key, context_of(owner, event_id, path), text)

@@ -45,13 +45,13 @@ class DataKey:
     def open(self, token: str, context: bytes) -> bytes:
         """The plaintext of ``seal``. Raises ValueError for what this key did not seal in this context."""
         try:
-            sealed = binascii.a2b_base64(token.translate(_STANDARD) + "=" * (-len(token) % 4))
+            sealed = binascii.a2b_base64(token.encode().translate(_STANDARD) + b"==")
             return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], context)
         except (InvalidTag, ValueError) as error:
             raise ValueError("it was not sealed by this key in this place") from error
 
 
-_STANDARD = str.maketrans("-_", "+/")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class Vault:
