@@ -29,6 +29,7 @@ RUN, LOOK = "Run", "Look"
 
 COMMANDS: dict[str, Entry] = {
     "up": Entry("liminal.stack.cli:up", "Start everything here and print one address.", RUN),
+    "api": Entry("liminal.api.cli:app", "Serve HTTP and websockets; `api spec` prints OpenAPI.", RUN),
     "down": Entry("liminal.stack.cli:down", "Stop the stack that runs in LIMINAL_HOME.", RUN),
     "init": Entry("liminal.stack.cli:init", "Create the log's topic and the schemas, once.", RUN),
     "status": Entry("liminal.stack.cli:status", "Show what runs, where it answers, what it weighs.", LOOK),

@@ -98,6 +98,17 @@ class Settings(BaseSettings):
         "jax", description="what decodes: the engine here, or an endpoint"
     )
 
+    public_origin: str = Field(
+        "",
+        description="scheme and host that browsers use, https://chat.example.org; empty: localhost only",
+    )
+    trusted_proxies: str = Field(
+        "", description="addresses, with commas, of proxies whose X-Forwarded-For and -Proto are believed"
+    )
+    rate_factor: float = Field(
+        1.0, ge=0, le=1000, description="factor on all request rates, for load tests; 0 switches them off"
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     log_format: Literal["console", "json"] = Field("console", description="form of a log line")
 
@@ -118,6 +129,13 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"\S+:\d{1,5}", server.strip()):
                 raise ValueError(f"{server!r} is not host:port")
         return value
+
+    @field_validator("public_origin")
+    @classmethod
+    def _scheme_and_host(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/\s?#@]+", value):
+            raise ValueError("it is scheme://host[:port] and nothing after it")
+        return value.lower()
 
     @field_validator("topic")
     @classmethod

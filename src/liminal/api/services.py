@@ -1,0 +1,76 @@
+"""Everything that answers requests, opened once per process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from liminal.api.errors import NotReady
+from liminal.api.idempotency import Idempotency
+from liminal.chat.conversations import Conversations
+from liminal.chat.engine_status import EngineStatus
+from liminal.chat.feedback import Feedback
+from liminal.identity.service import Identity
+from liminal.log.log import Log
+from liminal.settings import Settings
+from liminal.storage.postgres import connect_pool
+from liminal.storage.redis import connect_redis
+
+POOL_SIZE = 16
+READY_WITHIN = 3.0
+"""Seconds that the parts have to answer ``/readyz``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a handler reaches through ``call.services``."""
+
+    settings: Settings
+    log: Log
+    redis: Redis
+    identity: Identity
+    conversations: Conversations
+    feedback: Feedback
+    idempotency: Idempotency
+    engine_status: EngineStatus
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncGenerator[Services]:
+        """Connect to everything. Raises what :meth:`Log.open` and :func:`connect_redis` raise."""
+        async with AsyncExitStack() as stack:
+            pool = await connect_pool(settings, max_size=POOL_SIZE)
+            stack.push_async_callback(pool.close)
+            log = await stack.enter_async_context(Log.open(settings, source="liminal/api", pool=pool))
+            redis = await connect_redis(settings)
+            stack.push_async_callback(redis.aclose)
+            namespace = settings.topic
+            identity = Identity(log, redis, namespace=namespace, rate_factor=settings.rate_factor)
+            stack.callback(identity.passwords.close)
+            await stack.enter_async_context(identity.signals.running())
+            yield cls(
+                settings=settings,
+                log=log,
+                redis=redis,
+                identity=identity,
+                conversations=Conversations(log),
+                feedback=Feedback(log),
+                idempotency=Idempotency(redis, namespace, log.vault),
+                engine_status=EngineStatus(redis, namespace),
+            )
+
+    async def check_ready(self) -> None:
+        """Return when Postgres and Redis answer and the read models exist. Raises NotReady."""
+        try:
+            async with asyncio.timeout(READY_WITHIN):
+                await self.redis.ping()
+                ready = await self.log.pool.fetchval("SELECT to_regclass('read.accounts') IS NOT NULL")
+        except (TimeoutError, OSError, RedisError) as error:
+            raise NotReady(f"A part does not answer: {error or 'timeout'}") from error
+        if not ready:
+            raise NotReady("The projector has not made the read models yet.")

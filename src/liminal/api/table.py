@@ -1,0 +1,22 @@
+"""Every endpoint of this server, in the order in which paths are matched."""
+
+from __future__ import annotations
+
+from starlette.routing import WebSocketRoute
+
+from liminal.api.admin_log import admin_log
+from liminal.api.admin_projections import admin_projections
+from liminal.api.auth import auth
+from liminal.api.conversations import conversations
+from liminal.api.document import document
+from liminal.api.endpoint import Endpoint
+from liminal.api.feedback import feedback
+from liminal.api.models import models
+from liminal.api.settings import settings
+from liminal.api.status import status
+
+NOUNS = (status, document, auth, conversations, feedback, models, settings, admin_projections, admin_log)
+
+ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for noun in NOUNS for endpoint in noun.endpoints)
+
+SOCKETS: tuple[WebSocketRoute, ...] = ()

@@ -1,0 +1,1 @@
+"""Conversations, their messages, and what people said about the answers."""

@@ -1,0 +1,44 @@
+"""The caller of an action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What an account is in its tenant."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class Credential(StrEnum):
+    """What proved who the caller is."""
+
+    SESSION = "session"
+    TOKEN = "token"
+    API_KEY = "api_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An authenticated caller, as its account stood when this request began.
+
+    Attributes:
+        credential_id: the session, refresh family or API key that was presented.
+        authenticated_at: when the password (and second factor) were last entered; None for API keys.
+        scopes: what an API key may do; None when the credential is not limited.
+    """
+
+    account_id: UUID
+    tenant_id: str
+    role: Role
+    plan: str
+    credential: Credential
+    credential_id: UUID
+    authenticated_at: datetime | None
+    scopes: frozenset[str] | None = None
+    suspended: bool = False

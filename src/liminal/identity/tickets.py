@@ -1,0 +1,58 @@
+"""Tickets that open one websocket: one use, short-lived, in Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from redis.asyncio import Redis
+
+from liminal.identity.actor import Actor, Credential
+from liminal.identity.opaque import new_token, token_hash
+
+LIFETIME = 30
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What the client puts into the socket's address."""
+
+    token: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """The credential that a ticket was issued to; it is looked up again before the socket opens."""
+
+    credential: Credential
+    credential_id: UUID
+
+
+class Tickets:
+    """Issues and redeems tickets."""
+
+    def __init__(self, redis: Redis, namespace: str) -> None:
+        self._redis = redis
+        self._prefix = f"{namespace}:ticket:"
+
+    async def issue(self, actor: Actor) -> Ticket:
+        """A ticket that stands for the actor's credential."""
+        token = new_token()
+        value = orjson.dumps({"credential": actor.credential, "credential_id": actor.credential_id})
+        await self._redis.set(self._key(token), value, ex=LIFETIME)
+        return Ticket(token, LIFETIME)
+
+    async def redeem(self, token: str) -> Redeemed | None:
+        """What the ticket stands for, once; None when it is unknown, expired or used."""
+        value: Any = await self._redis.getdel(self._key(token))
+        if value is None:
+            return None
+        fields = orjson.loads(value)
+        return Redeemed(Credential(fields["credential"]), UUID(fields["credential_id"]))
+
+    def _key(self, token: str) -> str:
+        return self._prefix + token_hash(token).hex()
