@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 
-if sys.version_info < (3, 11):
+# an older Python reaches this line, and says so instead of failing on an import below
+if sys.version_info < (3, 11):  # noqa: UP036
     for name in ("python3.13", "python3.12", "python3.11", "python3.14"):
         if shutil.which(name):
             os.execvp(name, [name, *sys.argv])
@@ -217,7 +218,7 @@ def _node_tools() -> None:
 
 def _writable_caches() -> None:
     """A user without a home to write to keeps the tools' caches in the checkout."""
-    if not os.access(os.path.expanduser("~"), os.W_OK):
+    if not os.access(Path.home(), os.W_OK):
         os.environ.setdefault("UV_CACHE_DIR", str(BOOT / "uv-cache"))
         os.environ.setdefault("npm_config_cache", str(BOOT / "npm-cache"))
 

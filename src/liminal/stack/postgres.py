@@ -36,45 +36,16 @@ def server(home: Path, port: int, password: str) -> Child:
     folder = home.absolute() / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
     user = _unprivileged()
-    data = folder / "data"
     options = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
 
     def create_once() -> Sequence[Step]:
         if user:
             os.chown(folder, *user)
-        if data.exists():
-            return ()
-        unfinished = folder / "unfinished"
-        secret = folder / "password"
-        return (
-            Step(("/bin/rm", "-rf", str(unfinished))),
-            Step(("/bin/sh", "-c", f"umask 077; cat > '{secret}'"), stdin=password + "\n"),
-            Step(
-                (
-                    str(programs / "initdb"),
-                    f"--pgdata={unfinished}",
-                    f"--username={USER}",
-                    f"--pwfile={secret}",
-                    "--auth=scram-sha-256",
-                    "--encoding=UTF8",
-                    # sorts alike on every machine, so that rebuilt read models are equal everywhere
-                    "--locale-provider=builtin",
-                    "--locale=C",
-                    "--builtin-locale=C.UTF-8",
-                    "--no-instructions",
-                )
-            ),
-            Step(("/bin/rm", str(secret))),
-            Step(
-                (str(programs / "postgres"), "--single", "-D", str(unfinished), "postgres"),
-                stdin=f"CREATE DATABASE {DATABASE};\n",
-            ),
-            Step(("/bin/mv", str(unfinished), str(data))),
-        )
+        return () if (folder / "data").exists() else _creation(programs, folder, password)
 
     return Child(
         name="postgres",
-        command=(str(programs / "postgres"), "-D", str(data), "-p", str(port), *options),
+        command=(str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options),
         first=create_once,
         ready=lambda: answers_postgres(str(programs / "pg_isready"), port),
         user=user,
@@ -82,6 +53,33 @@ def server(home: Path, port: int, password: str) -> Child:
         stop_signal=signal.SIGINT,
         orphan_signal=signal.SIGQUIT,
         stop_within=20.0,
+    )
+
+
+def _creation(programs: Path, folder: Path, password: str) -> Sequence[Step]:
+    """Make the database cluster under another name and rename it last: what is there is whole."""
+    unfinished, secret = folder / "unfinished", folder / "password"
+    initdb = (
+        str(programs / "initdb"),
+        f"--pgdata={unfinished}",
+        f"--username={USER}",
+        f"--pwfile={secret}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        # sorts alike on every machine, so that rebuilt read models are equal everywhere
+        "--locale-provider=builtin",
+        "--locale=C",
+        "--builtin-locale=C.UTF-8",
+        "--no-instructions",
+    )
+    single_user = (str(programs / "postgres"), "--single", "-D", str(unfinished), "postgres")
+    return (
+        Step(("/bin/rm", "-rf", str(unfinished))),
+        Step(("/bin/sh", "-c", 'umask 077; cat > "$0"', str(secret)), stdin=password + "\n"),
+        Step(initdb),
+        Step(("/bin/rm", str(secret))),
+        Step(single_user, stdin=f"CREATE DATABASE {DATABASE};\n"),
+        Step(("/bin/mv", str(unfinished), str(folder / "data"))),
     )
 
 

@@ -1,0 +1,45 @@
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .boot/uv/bin/uv
+LOCKS := src/liminal/stack/locks
+COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test check format lock jars-lock clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Fetch and build all that the checkout needs (up, test and check do it by themselves)
+	@$(PYTHON) src/liminal/stack/bootstrap.py
+
+up: setup ## Start everything and print one address; Ctrl-C stops it
+	@exec $(BIN)/liminal up
+
+down: ## Stop what `make up` started elsewhere
+	@$(BIN)/liminal down
+
+test: setup ## Run the tests on real services (Kafka, Postgres, Redis)
+	@$(BIN)/pytest -m "not slow and not ui"
+
+check: setup ## Formatting, lint, strict types, lengths
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python .ci/house.py
+
+format: setup ## Format, and mend what the linter can
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+lock: setup ## Resolve the Python packages anew within pyproject.toml's ranges
+	$(COMPILE) --upgrade pyproject.toml --extra dev -o requirements.lock
+	$(COMPILE) --no-header --no-annotate $(LOCKS)/uv.in -o $(LOCKS)/uv.txt
+	$(COMPILE) --no-header --no-annotate $(LOCKS)/build.in -o $(LOCKS)/build.txt
+	$(COMPILE) --no-header --no-annotate --no-deps $(LOCKS)/redis.in -o $(LOCKS)/redis.txt
+
+jars-lock: setup ## Resolve the Kafka jars anew and rewrite their checksums
+	$(BIN)/python -m liminal.stack.jars lock
+
+clean: ## Remove what was fetched and built; the data in .liminal stays
+	rm -rf .venv .boot .cache ui/dist ui/node_modules .pytest_cache .ruff_cache .hypothesis
