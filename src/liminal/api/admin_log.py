@@ -12,6 +12,7 @@ from liminal.api.call import Call
 from liminal.api.endpoint import Noun
 from liminal.api.schema import Body, Page, PageQuery, View
 from liminal.identity.authorize import authorize
+from liminal.log.read import Filter
 
 admin_log = Noun("admin")
 
@@ -19,7 +20,9 @@ admin_log = Noun("admin")
 class LogQuery(PageQuery):
     """Which events; newest last. Without ``since`` and ``cursor``: the end of the log."""
 
-    type: str | None = Field(default=None, max_length=100, examples=["message.posted"])
+    type: str | None = Field(
+        default=None, max_length=100, examples=["message.*"], description="`*` stands for any part"
+    )
     owner: str | None = Field(default=None, max_length=100)
     stream: str | None = Field(default=None, max_length=200)
     since: AwareDatetime | None = None
@@ -38,22 +41,26 @@ class LoggedEvent(View):
     """One event of the log."""
 
     position: str = Field(examples=["2:1841"])
-    id: UUID
-    type: str
-    version: int
-    stream: str
-    owner: str
-    tenant: str
-    actor: str
+    type: str = Field(description="`undecodable` for a record that is no event; `data.error` says why")
     time: datetime
-    causation: str | None
-    correlation: str | None
-    expected_version: int | None
+    owner: str
+    id: UUID | None = None
+    version: int | None = None
+    stream: str | None = None
+    tenant: str | None = None
+    actor: str | None = None
+    source: str | None = None
+    causation: str | None = None
+    correlation: str | None = None
+    expected_version: int | None = None
     data: dict[str, Any]
+    sealed: list[str] | None = Field(
+        default=None, description="with `decrypt`: the personal fields that stayed closed"
+    )
 
 
 class LoggedEventPage(Page[LoggedEvent]):
-    """Events of all partitions by time."""
+    """Events of all partitions by time; `next_cursor` is never null and asks for what comes after them."""
 
 
 class EventCount(View):
@@ -88,10 +95,9 @@ async def list_events(call: Call, query: LogQuery) -> LoggedEventPage:
     """
     if query.decrypt:
         authorize(call.actor, "log.decrypt")
+    wanted = Filter((query.type,) if query.type else None, query.owner, query.stream)
     page = await call.services.log_view.tail(
-        type=query.type,
-        owner=query.owner,
-        stream=query.stream,
+        wanted,
         since=query.since,
         cursor=query.cursor,
         limit=query.limit,

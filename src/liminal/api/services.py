@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from liminal.api.errors import NotReady
 from liminal.api.idempotency import Idempotency
+from liminal.api.log_view import LogView
 from liminal.chat.conversations import Conversations
 from liminal.chat.engine_status import EngineStatus
 from liminal.chat.feedback import Feedback
@@ -38,6 +39,7 @@ class Services:
     feedback: Feedback
     idempotency: Idempotency
     engine_status: EngineStatus
+    log_view: LogView
 
     @classmethod
     @asynccontextmanager
@@ -62,6 +64,7 @@ class Services:
                 feedback=Feedback(log),
                 idempotency=Idempotency(redis, namespace, log.vault),
                 engine_status=EngineStatus(redis, namespace),
+                log_view=LogView(log),
             )
 
     async def check_ready(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import WebSocketRoute
 
+from liminal.api.admin_accounts import admin_accounts
 from liminal.api.admin_log import admin_log
 from liminal.api.admin_projections import admin_projections
 from liminal.api.auth import auth
@@ -15,7 +16,18 @@ from liminal.api.models import models
 from liminal.api.settings import settings
 from liminal.api.status import status
 
-NOUNS = (status, document, auth, conversations, feedback, models, settings, admin_projections, admin_log)
+NOUNS = (
+    status,
+    document,
+    auth,
+    conversations,
+    feedback,
+    models,
+    settings,
+    admin_accounts,
+    admin_projections,
+    admin_log,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for noun in NOUNS for endpoint in noun.endpoints)
 

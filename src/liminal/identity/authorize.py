@@ -113,6 +113,7 @@ RULES: dict[str, Rule] = {
     "feedback.give": Rule(Audience.OWNER, scope="feedback"),
     "feedback.change": Rule(Audience.OWNER, scope="feedback"),
     "feedback.withdraw": Rule(Audience.OWNER, scope="feedback"),
+    "account.administer": Rule(Audience.TENANT_ADMIN, scope="admin"),
     "projection.read": _OPERATOR,
     "projection.operate": _OPERATOR,
     "log.read": _OPERATOR,
