@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -27,12 +27,16 @@ log = structlog.get_logger(__name__)
 
 STREAM_TTL = 3600
 """Seconds that a turn's frames stay after its last one; later, a client reads the history instead."""
-CANCEL_CHANNEL = "liminal:cancel"
 
 _APPEND = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local seq = last[1] and tonumber(string.match(last[1][1], '%d+$')) or 0
 for i = 3, #ARGV, 3 do
-  redis.call('XADD', KEYS[1], '0-' .. ARGV[i], 't', ARGV[i + 1], 'f', ARGV[i + 2])
+  -- a frame that is there already came with an earlier try, whose reply was lost
+  if tonumber(ARGV[i]) > seq then
+    redis.call('XADD', KEYS[1], '0-' .. ARGV[i], 't', ARGV[i + 1], 'f', ARGV[i + 2])
+  end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
@@ -46,18 +50,36 @@ class Superseded(LiminalError):
     code = "turn_superseded"
 
 
-def stream_key(turn_id: UUID) -> str:
-    """Redis key of a turn's stream."""
-    return f"liminal:turn:{turn_id}"
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The Redis keys of turns; a namespace for each installation that shares a server."""
 
+    namespace: str
 
-def _epoch_key(turn_id: UUID) -> str:
-    return f"liminal:turn:{turn_id}:epoch"
+    def frames(self, turn_id: UUID) -> str:
+        """The stream of a turn's frames."""
+        return f"{self.namespace}:turn:{turn_id}"
 
+    def epoch(self, turn_id: UUID) -> str:
+        """How many workers have taken the turn; the last one may write."""
+        return f"{self.namespace}:turn:{turn_id}:epoch"
 
-def cancel_key(turn_id: UUID) -> str:
-    """Redis key that says a turn is to be stopped, for a worker that has not begun it yet."""
-    return f"liminal:turn:{turn_id}:cancel"
+    def cancel(self, turn_id: UUID) -> str:
+        """Set when the turn is to be stopped, for a worker that has not begun it yet."""
+        return f"{self.namespace}:turn:{turn_id}:cancel"
+
+    def owner(self, turn_id: UUID) -> str:
+        """Whose turn it is: account and tenant."""
+        return f"{self.namespace}:turn:{turn_id}:owner"
+
+    def begun(self, turn_id: UUID) -> str:
+        """Set by the command that began the turn, so that its repetition is recognised."""
+        return f"{self.namespace}:turn:{turn_id}:begun"
+
+    @property
+    def cancel_channel(self) -> str:
+        """Where the workers hear of turns to stop."""
+        return f"{self.namespace}:cancel"
 
 
 @dataclass(slots=True)
@@ -77,8 +99,9 @@ class OpenTurn:
 class FrameWriter:
     """Writes frames of many turns; what gathers while Redis answers goes out in one round trip."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
+        self._keys = keys
         self._append = redis.register_script(_APPEND)
         self._dirty: dict[UUID, OpenTurn] = {}
         self._wake = asyncio.Event()
@@ -97,9 +120,9 @@ class FrameWriter:
     async def open(self, turn_id: UUID) -> OpenTurn:
         """Take a turn: older holders are fenced, and what they already sent is known."""
         pipe = self._redis.pipeline(transaction=True)
-        pipe.incr(_epoch_key(turn_id))
-        pipe.expire(_epoch_key(turn_id), STREAM_TTL)
-        pipe.xrange(stream_key(turn_id))
+        pipe.incr(self._keys.epoch(turn_id))
+        pipe.expire(self._keys.epoch(turn_id), STREAM_TTL)
+        pipe.xrange(self._keys.frames(turn_id))
         epoch, _, entries = await pipe.execute()
         turn = OpenTurn(turn_id, int(epoch))
         for entry_id, fields in entries:
@@ -149,40 +172,48 @@ class FrameWriter:
         if not turns:
             return
         pipe = self._redis.pipeline(transaction=False)
-        taken: list[tuple[OpenTurn, int]] = []
-        for turn in turns:
-            frames = turn.pending
-            arguments: list[Any] = [turn.epoch, STREAM_TTL]
-            for offset, frame in enumerate(frames, start=1):
-                seq = turn.seq + offset
-                sent = frame.model_copy(update={"turn_id": turn.turn_id, "seq": seq})
-                arguments += [seq, frame.type, orjson.dumps(sent.model_dump(mode="json"))]
-            taken.append((turn, len(frames)))
+        # what is being sent leaves ``pending``: a token that comes meanwhile must not join a frame on its way
+        taken = [(turn, turn.pending) for turn in turns]
+        for turn, sent in taken:
+            turn.pending = []
             await self._append(
-                keys=[stream_key(turn.turn_id), _epoch_key(turn.turn_id)], args=arguments, client=pipe
+                keys=[self._keys.frames(turn.turn_id), self._keys.epoch(turn.turn_id)],
+                args=_arguments(turn, sent),
+                client=pipe,
             )
-        for (turn, count), reply in zip(taken, await pipe.execute(raise_on_error=False), strict=True):
-            self._settle(turn, count, reply)
+        try:
+            replies = await pipe.execute(raise_on_error=False)
+        except BaseException:
+            for turn, sent in taken:
+                turn.pending = [*sent, *turn.pending]
+            raise
+        for (turn, sent), reply in zip(taken, replies, strict=True):
+            self._settle(turn, sent, reply)
         async with self._flushed:
             self._flushed.notify_all()
 
-    def _settle(self, turn: OpenTurn, count: int, reply: Any) -> None:
-        # a refused entry id means the frames are there already: the reply of an earlier try was lost
-        duplicate = isinstance(reply, Exception) and "equal or smaller" in str(reply)
-        if isinstance(reply, Exception) and not duplicate:
-            raise reply
-        if reply == 0:
+    def _settle(self, turn: OpenTurn, sent: list[TURN_FRAMES], reply: Any) -> None:
+        if isinstance(reply, Exception):
+            log.error("frames.refused", turn=str(turn.turn_id), error=str(reply))
             turn.superseded = True
-        turn.seq += count
-        del turn.pending[:count]
+        turn.superseded = turn.superseded or reply == 0
+        turn.seq += len(sent)
         if not turn.pending or turn.superseded:
             self._dirty.pop(turn.turn_id, None)
         else:
             self._wake.set()
 
 
-Sink = Callable[[UUID, int, str, bytes], None]
-"""Receives (turn, seq, frame type, frame as JSON), in order, without gaps."""
+def _arguments(turn: OpenTurn, frames: list[TURN_FRAMES]) -> list[Any]:
+    arguments: list[Any] = [turn.epoch, STREAM_TTL]
+    for seq, frame in enumerate(frames, start=turn.seq + 1):
+        sent = frame.model_copy(update={"turn_id": turn.turn_id, "seq": seq})
+        arguments += [seq, frame.type, orjson.dumps(sent.model_dump(mode="json"))]
+    return arguments
+
+
+Sink = Callable[[UUID, int, str, bytes, bool], None]
+"""Receives (turn, seq, frame type, frame as JSON, whether it is the last), in order, without gaps."""
 
 
 @dataclass(slots=True, eq=False)
@@ -198,9 +229,10 @@ class Subscription:
 class FrameHub:
     """Reads the streams of all turns that someone in this process listens to, over one connection."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
-        self._node = f"liminal:wake:{uuid4()}"
+        self._keys = keys
+        self._node = f"{keys.namespace}:wake:{uuid4()}"
         self._subscriptions: dict[UUID, list[Subscription]] = {}
         self._cursors: dict[UUID, int] = {}
         self._fresh: list[Subscription] = []
@@ -243,7 +275,7 @@ class FrameHub:
 
     async def exists(self, turn_id: UUID) -> bool:
         """Whether frames of the turn are still (or already) there."""
-        return bool(await self._redis.exists(stream_key(turn_id)))
+        return bool(await self._redis.exists(self._keys.frames(turn_id)))
 
     async def _wake(self) -> None:
         pipe = self._redis.pipeline(transaction=False)
@@ -266,7 +298,7 @@ class FrameHub:
             cursor = self._cursors.get(subscription.turn_id)
             if cursor is not None and subscription.after < cursor:
                 entries = await self._redis.xrange(
-                    stream_key(subscription.turn_id), f"(0-{subscription.after}", f"0-{cursor}"
+                    self._keys.frames(subscription.turn_id), f"(0-{subscription.after}", f"0-{cursor}"
                 )
                 self._deliver([subscription], entries)
             elif cursor is None:
@@ -278,7 +310,7 @@ class FrameHub:
 
     async def _read(self) -> None:
         streams: dict[Any, Any] = {self._node: self._wake_id}
-        streams.update({stream_key(turn): f"0-{cursor}" for turn, cursor in self._cursors.items()})
+        streams.update({self._keys.frames(turn): f"0-{cursor}" for turn, cursor in self._cursors.items()})
         reply = cast(Iterable[tuple[bytes, Any]], await self._redis.xread(streams, block=5000) or ())
         items = reply.items() if isinstance(reply, dict) else reply
         for key, entries in items:
@@ -298,30 +330,29 @@ class FrameHub:
                 if subscription.done.is_set() or seq <= subscription.after:
                     continue
                 subscription.after = seq
-                subscription.sink(subscription.turn_id, seq, kind, fields[b"f"])
-                if kind in FINAL_TYPES:
+                final = kind in FINAL_TYPES
+                subscription.sink(subscription.turn_id, seq, kind, fields[b"f"], final)
+                if final:
                     self.unsubscribe(subscription)
 
 
-async def request_cancel(redis: Redis, turn_id: UUID) -> None:
+async def request_cancel(redis: Redis, keys: Keys, turn_id: UUID) -> None:
     """Ask whoever works on the turn, or will, to stop it."""
     pipe = redis.pipeline(transaction=False)
-    pipe.set(cancel_key(turn_id), b"1", ex=STREAM_TTL)
-    pipe.publish(CANCEL_CHANNEL, str(turn_id))
+    pipe.set(keys.cancel(turn_id), b"1", ex=STREAM_TTL)
+    pipe.publish(keys.cancel_channel, str(turn_id))
     await pipe.execute()
 
 
-async def listen_for_cancel(redis: Redis, handle: Callable[[UUID], Awaitable[None] | None]) -> None:
+async def listen_for_cancel(redis: Redis, keys: Keys, handle: Callable[[UUID], None]) -> None:
     """Call ``handle`` with every turn that is to be stopped, until cancelled."""
     while True:
         try:
             async with redis.pubsub() as channel:
-                await channel.subscribe(CANCEL_CHANNEL)
+                await channel.subscribe(keys.cancel_channel)
                 async for message in channel.listen():
                     if message["type"] == "message":
-                        outcome = handle(UUID(message["data"].decode()))
-                        if outcome is not None:
-                            await outcome
+                        handle(UUID(message["data"].decode()))
         except (RedisConnectionError, RedisTimeoutError) as error:
             log.warning("cancel.redis_away", error=str(error))
             await asyncio.sleep(0.2)

@@ -1,0 +1,122 @@
+"""Frames of a turn pass through Redis once, in order, from whoever holds the turn."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+import orjson
+import pytest
+from redis.asyncio import Redis
+
+from liminal.chat.frames import MessageDone, Routed, Token, Usage
+from liminal.chat.streams import FrameHub, FrameWriter, Keys, Superseded
+
+
+class Reader:
+    """Collects what a subscription hands over."""
+
+    def __init__(self) -> None:
+        self.seqs: list[int] = []
+        self.text = ""
+        self.ended = asyncio.Event()
+
+    def __call__(self, turn_id: UUID, seq: int, kind: str, frame: bytes, final: bool) -> None:
+        self.seqs.append(seq)
+        data = orjson.loads(frame)
+        assert (data["turn_id"], data["seq"], data["type"]) == (str(turn_id), seq, kind)
+        self.text += data.get("text", "")
+        if final:
+            self.ended.set()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncGenerator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys(f"t-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+async def writer(redis: Redis, keys: Keys) -> AsyncGenerator[FrameWriter]:
+    writer = FrameWriter(redis, keys)
+    yield writer
+    await writer.close()
+
+
+@pytest.fixture
+async def hub(redis_url: str, keys: Keys) -> AsyncGenerator[FrameHub]:
+    async with Redis.from_url(redis_url) as client:
+        hub = FrameHub(client, keys)
+        await hub.start()
+        yield hub
+        await hub.close()
+
+
+def done() -> MessageDone:
+    return MessageDone(message={}, finish_reason="stop", usage=Usage(prompt_tokens=1, completion_tokens=1))
+
+
+async def test_readers_that_come_early_late_and_in_the_middle_all_see_the_whole_answer_once(
+    writer: FrameWriter, hub: FrameHub
+) -> None:
+    turn_id = uuid.uuid4()
+    early, middle, late = Reader(), Reader(), Reader()
+    await hub.subscribe(turn_id, 0, early)
+    turn = await writer.open(turn_id)
+    writer.write(turn, Routed(model="m", policy_version=0, seed=1))
+    for number in range(50):
+        writer.write(turn, Token(text=f"{number} "))
+        if number == 20:
+            await hub.subscribe(turn_id, 0, middle)
+        if number % 7 == 0:
+            await writer.drain(turn)
+    writer.write(turn, done())
+    await writer.drain(turn)
+    await hub.subscribe(turn_id, 0, late)
+    for reader in (early, middle, late):
+        await asyncio.wait_for(reader.ended.wait(), 5)
+        assert reader.text == "".join(f"{number} " for number in range(50))
+        assert reader.seqs == list(range(1, len(reader.seqs) + 1))
+
+
+async def test_a_reader_resumes_after_the_last_frame_it_saw(writer: FrameWriter, hub: FrameHub) -> None:
+    turn = await writer.open(uuid.uuid4())
+    for text in "abcdef":
+        writer.write(turn, Token(text=text))
+        await writer.drain(turn)
+    reader = Reader()
+    await hub.subscribe(turn.turn_id, 4, reader)
+    writer.write(turn, done())
+    await asyncio.wait_for(reader.ended.wait(), 5)
+    assert (reader.text, reader.seqs) == ("ef", [5, 6, 7])
+
+
+async def test_tokens_that_gather_while_redis_answers_become_one_frame(writer: FrameWriter) -> None:
+    turn = await writer.open(uuid.uuid4())
+    for text in "hello":
+        writer.write(turn, Token(text=text))
+    await writer.drain(turn)
+    assert (turn.seq, turn.said) == (1, "hello")
+
+
+async def test_a_worker_that_lost_its_turn_is_refused(writer: FrameWriter) -> None:
+    turn_id = uuid.uuid4()
+    first = await writer.open(turn_id)
+    writer.write(first, Token(text="from the first"))
+    await writer.drain(first)
+    second = await writer.open(turn_id)
+    assert (second.said, second.seq) == ("from the first", 1)
+    writer.write(first, Token(text="too late"))
+    with pytest.raises(Superseded):
+        await writer.drain(first)
+    writer.write(second, done())
+    await writer.drain(second)
+    third = await writer.open(turn_id)
+    assert (third.finished, third.said, third.seq) == (True, "from the first", 2)
