@@ -33,6 +33,7 @@ COMMANDS: dict[str, Entry] = {
     "down": Entry("liminal.stack.cli:down", "Stop the stack that runs in LIMINAL_HOME.", RUN),
     "init": Entry("liminal.stack.cli:init", "Create the log's topic and the schemas, once.", RUN),
     "status": Entry("liminal.stack.cli:status", "Show what runs, where it answers, what it weighs.", LOOK),
+    "log": Entry("liminal.log.cli:app", "Read the log, export it, import it.", LOOK),
     "admin": Entry("liminal.identity.cli:app", "Make, list and suspend accounts; rotate signing keys.", RUN),
     "settings": Entry(
         "liminal.stack.cli:show_settings", "Show every setting, its value and its source.", LOOK

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from liminal.log.errors import MalformedEvent, unknown_event
-from liminal.log.personal import AS_STORED
+from liminal.log.personal import AS_STORED, PARTLY_SEALED
 
 Data = dict[str, Any]
 Upcaster = Callable[[Data], Data]
@@ -64,9 +64,12 @@ class Event(BaseModel):
         return f"{cls.type}.v{cls.version}"
 
     @classmethod
-    def check_stored(cls, data: Data) -> None:
-        """Check data as it lies on the log: personal fields sealed, all else valid. Raises MalformedEvent."""
-        cls.model_validate(data, context=AS_STORED)
+    def check_stored(cls, data: Data, *, partly: bool = False) -> None:
+        """Check data as it lies on the log: personal fields sealed (``partly``: or not), all else valid.
+
+        Raises MalformedEvent.
+        """
+        cls.model_validate(data, context=PARTLY_SEALED if partly else AS_STORED)
 
 
 _registry: dict[tuple[str, int], type[Event]] = {}

@@ -39,7 +39,7 @@ def load_master_key(settings: Settings, *, create: bool) -> bytes:
         raise MasterKeyError(f"the master key in {path} can't be read: {error}", path=str(path)) from error
     if mode & 0o077:
         raise MasterKeyError(f"{path} has mode {mode:o}; others may read it: chmod 600", path=str(path))
-    return _decode(text, path)
+    return decode_master_key(text.strip(), str(path))
 
 
 def subkey(master: bytes, purpose: str) -> bytes:
@@ -47,13 +47,14 @@ def subkey(master: bytes, purpose: str) -> bytes:
     return hmac.digest(master, purpose.encode() + b"\x01", hashlib.sha256)
 
 
-def _decode(text: str, path: Path) -> bytes:
+def decode_master_key(text: str, where: str) -> bytes:
+    """The key written in base64. Raises MasterKeyError, which names ``where`` it stood."""
     try:
-        key = base64.b64decode(text.strip(), validate=True)
+        key = base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise MasterKeyError(f"{path} is not base64", path=str(path)) from error
+        raise MasterKeyError(f"{where} is not base64") from error
     if len(key) != SIZE:
-        raise MasterKeyError(f"{path} holds {len(key)} bytes, not {SIZE}", path=str(path))
+        raise MasterKeyError(f"{where} holds {len(key)} bytes, not {SIZE}")
     return key
 
 

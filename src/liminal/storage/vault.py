@@ -10,7 +10,7 @@ import base64
 import binascii
 import hmac
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from cryptography.exceptions import InvalidTag
@@ -137,6 +137,31 @@ class Vault:
             await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, owner)
         self._erased(owner)
         return bool(changed)
+
+    async def wrapped_keys(self, owners: Iterable[str]) -> dict[str, bytes | None]:
+        """The keys of these owners as the vault holds them; None for an erased one, nothing for none."""
+        rows = await self._pool.fetch(
+            "SELECT owner, wrapped FROM vault.data_keys WHERE owner = ANY($1::text[]) ORDER BY owner",
+            list(owners),
+        )
+        return {row["owner"]: row["wrapped"] for row in rows}
+
+    async def add_wrapped_keys(self, keys: Mapping[str, bytes | None]) -> int:
+        """Add keys wrapped by this master key, and erasures, for owners that have neither; returns how many.
+
+        Raises MasterKeyError, and adds none, for one that another master key wrapped.
+        """
+        for owner, wrapped in keys.items():
+            if wrapped is not None:
+                self._unwrap(owner, wrapped)
+        rows = await self._pool.fetch(
+            "INSERT INTO vault.data_keys (owner, wrapped, erased_at) "
+            "SELECT owner, wrapped, CASE WHEN wrapped IS NULL THEN now() END "
+            "FROM unnest($1::text[], $2::bytea[]) AS k (owner, wrapped) ON CONFLICT DO NOTHING RETURNING 1",
+            list(keys),
+            list(keys.values()),
+        )
+        return len(rows)
 
     async def _fetch(self, owners: list[str]) -> dict[str, DataKey | None]:
         epoch = self._epoch

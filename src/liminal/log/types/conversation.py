@@ -1,8 +1,8 @@
 """Conversations, messages and turns.
 
-What people do lies on ``conversation-<conversation_id>``. A turn is decided on ``turn-<turn_id>``: its routing is
-that stream's first version, and the answer, the cancellation or the failure its second, so that of two workers
-that meet on one turn the log accepts one.
+What people do lies on ``conversation-<conversation_id>``. A turn is decided on ``turn-<turn_id>``: its
+routing is that stream's first version, and the answer, the cancellation or the failure its second, so that of
+two workers that meet on one turn the log accepts one.
 """
 
 from __future__ import annotations
