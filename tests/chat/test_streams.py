@@ -45,18 +45,14 @@ def keys() -> Keys:
 
 @pytest.fixture
 async def writer(redis: Redis, keys: Keys) -> AsyncGenerator[FrameWriter]:
-    writer = FrameWriter(redis, keys)
-    yield writer
-    await writer.close()
+    async with FrameWriter(redis, keys) as writer:
+        yield writer
 
 
 @pytest.fixture
 async def hub(redis_url: str, keys: Keys) -> AsyncGenerator[FrameHub]:
-    async with Redis.from_url(redis_url) as client:
-        hub = FrameHub(client, keys)
-        await hub.start()
+    async with Redis.from_url(redis_url) as client, FrameHub(client, keys) as hub:
         yield hub
-        await hub.close()
 
 
 def done() -> MessageDone:

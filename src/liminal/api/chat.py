@@ -85,7 +85,7 @@ async def answer_of(call: Call, begun: Begun) -> dict[str, Any]:
         hub.unsubscribe(subscription)
     if frame["type"] != "message_done":
         raise TurnEnded(
-            frame.get("message") if frame["type"] == "error" else "The turn was cancelled.",
+            str(frame["message"]) if frame["type"] == "error" else "The turn was cancelled.",
             turn_id=str(begun.turn_id),
             reason=frame.get("code", "cancelled"),
         )

@@ -1,10 +1,7 @@
-"""/v1/chat/stream: the chat websocket. Who may open it is decided here; what it does, in liminal.chat.session."""
+"""/v1/chat/stream: the chat websocket. Who may open it is decided here; liminal.chat.session does the rest."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-
-import structlog
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -14,37 +11,6 @@ from liminal.errors import LiminalError
 from liminal.identity.actor import Actor
 from liminal.identity.authorize import authorize
 from liminal.identity.cookies import is_same_origin, session_token
-from liminal.identity.limits import plan_of
-from liminal.identity.signals import Revocation
-
-log = structlog.get_logger(__name__)
-
-
-class Sockets:
-    """The open sockets of this process, by account: the oldest gives way when a plan's number is passed."""
-
-    def __init__(self) -> None:
-        self._open: defaultdict[object, list[Session]] = defaultdict(list)
-
-    def add(self, session: Session) -> None:
-        """Count a socket in; may close an older one of the same account."""
-        sessions = self._open[session.actor.account_id]
-        sessions.append(session)
-        if len(sessions) > plan_of(session.actor.plan).sockets:
-            sessions[0].end(CloseCode.REPLACED, "a newer socket of this account took its place")
-
-    def remove(self, session: Session) -> None:
-        """Count a socket out."""
-        sessions = self._open[session.actor.account_id]
-        sessions.remove(session)
-        if not sessions:
-            del self._open[session.actor.account_id]
-
-    def revoke(self, revocation: Revocation) -> None:
-        """Close every socket that was opened with a credential that ended."""
-        for session in self._open.get(revocation.account_id, []):
-            if revocation.concerns(session.actor.account_id, session.actor.credential_id):
-                session.end(CloseCode.NOT_AUTHENTICATED, "signed out")
 
 
 async def _who(socket: WebSocket, services: Services) -> Actor | None:
@@ -82,4 +48,4 @@ async def chat_stream(socket: WebSocket) -> None:
         services.sockets.remove(session)
 
 
-SOCKETS = (WebSocketRoute("/v1/chat/stream", chat_stream, name="chat_stream"),)
+stream = WebSocketRoute("/v1/chat/stream", chat_stream, name="chat_stream")

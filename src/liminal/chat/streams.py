@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import UUID, uuid4
 
 import orjson
@@ -106,11 +106,14 @@ class FrameWriter:
         self._dirty: dict[UUID, OpenTurn] = {}
         self._wake = asyncio.Event()
         self._flushed = asyncio.Condition()
-        self._error: Exception | None = None
-        self._task = asyncio.create_task(self._run(), name="frame-writer")
+        self._task: asyncio.Task[None] | None = None
 
-    async def close(self) -> None:
-        """Send what is pending and stop."""
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="frame-writer")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -239,12 +242,11 @@ class FrameHub:
         self._wake_id = b"0-0"
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin reading."""
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="frame-hub")
+        return self
 
-    async def close(self) -> None:
-        """Stop reading; every subscription ends."""
+    async def __aexit__(self, *_: object) -> None:
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
