@@ -1,4 +1,4 @@
-"""/v1/chat/stream: the chat websocket. Who may open it is decided here; liminal.chat.session does the rest."""
+"""/v1/chat/stream: the chat websocket. Who may open it is decided here; the rest, in liminal.chat.session."""
 
 from __future__ import annotations
 
