@@ -9,6 +9,7 @@ import typer
 import uvicorn
 
 from liminal.api.app import api_document, create_app
+from liminal.chat.frames import frame_schema
 from liminal.logging import configure_logging
 from liminal.settings import load_settings
 
@@ -52,3 +53,12 @@ def spec(
     """Print the OpenAPI document. It needs no running stack."""
     options = orjson.OPT_INDENT_2 if indent else 0
     typer.echo(orjson.dumps(api_document(), option=options).decode())
+
+
+@app.command("frames")
+def frames(
+    indent: Annotated[bool, typer.Option(help="Indent it for people.")] = True,
+) -> None:
+    """Print the JSON Schema of the chat socket's commands and frames. It needs no running stack."""
+    options = orjson.OPT_INDENT_2 if indent else 0
+    typer.echo(orjson.dumps(frame_schema(), option=options).decode())
