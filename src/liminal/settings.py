@@ -52,6 +52,11 @@ class Settings(BaseSettings):
         description="web port; when it is not set and 8800 is taken, a free one is chosen; 0 always chooses",
     )
 
+    web_fd: int | None = Field(
+        None,
+        ge=0,
+        description="descriptor of the listening web socket that the supervisor hands down; empty: host, port",
+    )
     ready_file: Path | None = Field(
         None, description="file that a process creates once it serves; the supervisor and compose.yaml set it"
     )

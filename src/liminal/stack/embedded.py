@@ -36,19 +36,23 @@ class Ports:
     def choose(self, name: str) -> int:
         """A port nobody listens on now; the same one for the same name."""
         if name not in self.chosen:
-            self.chosen[name] = free_port(self._preferred.get(name, 0))
+            self.chosen[name] = free_port(self.last(name))
         return self.chosen[name]
 
+    def last(self, name: str) -> int:
+        """The port of that name in the last run; 0 when there was none."""
+        return self._preferred.get(name, 0)
 
-def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
-    """The preferred port if it is free, else any that is."""
+
+def free_port(preferred: int = 0) -> int:
+    """The preferred port of 127.0.0.1 if it is free, else any that is."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
-                probe.bind((host, port))
+                probe.bind(("127.0.0.1", port))
                 return probe.getsockname()[1]
-    raise OSError(f"no port is free on {host}")
+    raise OSError("no port of 127.0.0.1 is free")
 
 
 def embedded_children(settings: Settings, ports: Ports) -> tuple[list[Child], Settings]:

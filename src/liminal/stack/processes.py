@@ -5,6 +5,7 @@ compose.yaml runs the same commands, one a container; a test compares the two.
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,13 +24,16 @@ class Process:
     """One of liminal's own processes.
 
     module, arguments: ``python -m module arguments``.
-    ready_path: path that answers 200 on the web port; None: the process announces itself (stack.ready).
+    web: it gets the listening web socket; the supervisor holds it, so that while this process is started
+        again a browser waits and is not refused.
+    ready_path: path that must answer 200 on the web port once the process has announced itself (stack.ready).
     after: processes that must be ready before it, besides the services.
     """
 
     name: str
     module: str
     arguments: tuple[str, ...] = ()
+    web: bool = False
     ready_path: str | None = None
     after: tuple[str, ...] = ()
 
@@ -50,33 +54,39 @@ def reactions(folder: Path = ROOT / "consumers") -> list[Process]:
     return [Process(name, f"consumers.{name}") for name in names]
 
 
-def own_children(settings: Settings, services: tuple[str, ...], port: int) -> list[Child]:
+def own_children(settings: Settings, services: tuple[str, ...], web: socket.socket) -> list[Child]:
     """The children of this stack that are liminal itself, after the services that were started here.
 
-    ``settings`` hold the resolved service URLs.
+    ``settings`` hold the resolved service URLs; ``web`` is the listening web socket.
     """
     shared = {
         **{variable: getattr(settings, field) for field, variable in SERVICE_VARIABLES.items()},
         "LIMINAL_HOME": str(settings.home),
         "LIMINAL_CACHE": str(settings.cache),
-        "LIMINAL_PORT": str(port),
+        "LIMINAL_PORT": str(web.getsockname()[1]),
     }
-    return [_child(process, settings, services, port, shared) for process in (*PROCESSES, *reactions())]
+    return [_child(process, settings, services, web, shared) for process in (*PROCESSES, *reactions())]
 
 
 def _child(
-    process: Process, settings: Settings, services: tuple[str, ...], port: int, shared: Mapping[str, str]
+    process: Process,
+    settings: Settings,
+    services: tuple[str, ...],
+    web: socket.socket,
+    shared: Mapping[str, str],
 ) -> Child:
-    announced = settings.home / "ready" / process.name
+    announced, port = settings.home / "ready" / process.name, web.getsockname()[1]
+    environment = {**shared, "LIMINAL_READY_FILE": str(announced)}
+    if process.web:
+        environment["LIMINAL_WEB_FD"] = str(web.fileno())
 
     def forget() -> tuple[()]:
         withdraw_ready(announced)
         return ()
 
     def ready() -> bool:
-        if process.ready_path is None:
-            return announced.exists()
-        return answers_http(settings.host, port, process.ready_path)
+        path = process.ready_path
+        return announced.exists() and (path is None or answers_http(settings.host, port, path))
 
     return Child(
         name=process.name,
@@ -84,5 +94,6 @@ def _child(
         first=forget,
         ready=ready,
         after=(*services, *process.after),
-        environment={**shared, "LIMINAL_READY_FILE": str(announced)},
+        environment=environment,
+        descriptors=(web.fileno(),) if process.web else (),
     )

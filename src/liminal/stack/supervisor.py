@@ -231,6 +231,7 @@ class Supervisor:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **child.environment},
+                pass_fds=child.descriptors,
             )
         with contextlib.suppress(psutil.NoSuchProcess):
             row.started = psutil.Process(row.process.pid).create_time()

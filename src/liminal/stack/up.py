@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Generator
@@ -15,8 +17,8 @@ import structlog
 
 from liminal.settings import SERVICE_VARIABLES, Settings
 from liminal.stack.boot import boot
-from liminal.stack.embedded import Ports, embedded_children, free_port, prepared_home
-from liminal.stack.errors import PortInUse
+from liminal.stack.embedded import embedded_children, prepared_home
+from liminal.stack.errors import PortInUse, StackError
 from liminal.stack.home import Run, write_run
 from liminal.stack.processes import own_children
 from liminal.stack.supervisor import Supervisor
@@ -40,11 +42,11 @@ def run_stack(settings: Settings) -> None:
         update={"home": settings.home.absolute(), "cache": settings.cache.absolute()}
     )
     began = time.monotonic()
-    with prepared_home(settings.home) as ports:
-        port = web_port(settings, ports)
+    with prepared_home(settings.home) as ports, web_socket(settings, ports.last("web")) as web:
+        ports.chosen["web"] = web.getsockname()[1]
         services, resolved = embedded_children(settings, ports)
         urls = {name: getattr(resolved, name) for name in SERVICE_VARIABLES}
-        urls["web"] = address = web_address(settings.host, port)
+        urls["web"] = address = web_address(settings.host, ports.chosen["web"])
 
         def save() -> None:
             write_run(settings.home, Run(os.getpid(), urls, ports.chosen, supervisor.children()))
@@ -54,7 +56,7 @@ def run_stack(settings: Settings) -> None:
             supervisor.add(services)
             supervisor.start()
             asyncio.run(boot(resolved))
-            supervisor.add(own_children(resolved, tuple(child.name for child in services), port))
+            supervisor.add(own_children(resolved, tuple(child.name for child in services), web))
             supervisor.start()
             log.info("everything answers", seconds=round(time.monotonic() - began, 1))
             print(f"\n  liminal is up: {address}\n  Ctrl-C stops it.\n", flush=True)
@@ -63,19 +65,23 @@ def run_stack(settings: Settings) -> None:
                 supervisor.tick()
 
 
-def web_port(settings: Settings, ports: Ports) -> int:
-    """The web port: the one asked for, else 8800, else any that is free.
+def web_socket(settings: Settings, preferred: int = 0) -> socket.socket:
+    """Listen for the web: on the port asked for, else on the last one, on 8800, or on any that is free.
 
-    Raises PortInUse when the one that was asked for is taken.
+    Raises PortInUse when the one that was asked for is taken, and StackError when the host isn't ours.
     """
-    chosen = free_port(settings.port, settings.host)
-    if settings.port_is_fixed and settings.port not in (0, chosen):
-        raise PortInUse(
-            f"LIMINAL_PORT can't be used: something listens on {settings.host}:{settings.port} already.",
-            port=settings.port,
-        )
-    ports.chosen["web"] = chosen
-    return chosen
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    ports = [settings.port] if settings.port_is_fixed else [preferred, settings.port, 0]
+    for port in ports:
+        try:
+            return socket.create_server((settings.host, port), family=family, backlog=1024)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise StackError(f"nothing can listen on {settings.host}:{port}: {error.strerror}") from error
+    raise PortInUse(
+        f"LIMINAL_PORT can't be used: something listens on {settings.host}:{settings.port} already.",
+        port=settings.port,
+    )
 
 
 def web_address(host: str, port: int) -> str:
