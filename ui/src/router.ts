@@ -1,0 +1,55 @@
+/** Addresses: one table of patterns, and the browser's own history. */
+import { useSyncExternalStore } from "react"
+
+const patterns = {
+  home: /^\/$/,
+  conversation: /^\/c\/(?<id>[\w-]+)$/,
+  archive: /^\/archive$/,
+  signIn: /^\/signin$/,
+  signUp: /^\/signup$/,
+  settings: /^\/settings(?:\/(?<section>[\w-]+))?$/,
+  projections: /^\/admin(?:\/projections)?$/,
+  log: /^\/admin\/log$/,
+} as const
+
+export type RouteName = keyof typeof patterns | "missing"
+
+export interface Route {
+  name: RouteName
+  params: Record<string, string | undefined>
+  path: string
+}
+
+export function matchRoute(path: string): Route {
+  for (const [name, pattern] of Object.entries(patterns)) {
+    const match = pattern.exec(path)
+    if (match) return { name: name as RouteName, params: { ...match.groups }, path }
+  }
+  return { name: "missing", params: {}, path }
+}
+
+const listeners = new Set<() => void>()
+const changed = () => {
+  for (const listener of listeners) listener()
+}
+window.addEventListener("popstate", changed)
+
+export function navigate(to: string, how: "push" | "replace" = "push"): void {
+  if (to === location.pathname + location.search) return
+  history[how === "push" ? "pushState" : "replaceState"](null, "", to)
+  changed()
+}
+
+const subscribe = (listener: () => void) => {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+let current = matchRoute(location.pathname)
+const snapshot = () => {
+  if (current.path !== location.pathname) current = matchRoute(location.pathname)
+  return current
+}
+
+export const useRoute = (): Route => useSyncExternalStore(subscribe, snapshot)
+export const useQueryString = (): string => useSyncExternalStore(subscribe, () => location.search)

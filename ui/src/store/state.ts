@@ -1,0 +1,366 @@
+/**
+ * What the chat knows, and how a frame changes it. Pure: no socket, no clock, no storage.
+ *
+ * A turn begins as a pending command under the client's own id. The server's `accepted` frame gives it its
+ * ids; from then on `lastSeq` makes every frame count exactly once, whatever the network repeats or loses.
+ */
+import type { MessageRow } from "@/api/types"
+import type { Command, Frame, FrameOf, TurnCommand } from "@/protocol"
+import {
+  emptyTree,
+  type Failure,
+  type Message,
+  Progress,
+  put,
+  remove,
+  rename,
+  select,
+  type Tree,
+  update,
+} from "./tree"
+
+export interface Thread {
+  /** The server's id, or a local one until the first message was accepted. */
+  readonly id: string
+  /** Stays the same when the id changes, so that a view need not be thrown away. */
+  readonly viewKey: string
+  readonly tree: Tree
+  /** The history was read, or there is none because the thread began here. */
+  readonly loaded: boolean
+}
+
+export interface Pending {
+  readonly clientId: string
+  readonly threadId: string
+  readonly command: TurnCommand
+  readonly userId: string
+  readonly answerId: string
+  /** The question where the command asks one, and the message that it follows. */
+  readonly content: string | null
+  readonly parentId: string | null
+}
+
+export interface Turn {
+  readonly turnId: string
+  readonly threadId: string
+  readonly userId: string
+  readonly answerId: string
+  readonly lastSeq: number
+  /** A frame was missed: the server has to be asked for what comes after `lastSeq`. */
+  readonly gap: boolean
+}
+
+export interface ChatState {
+  readonly threads: Readonly<Record<string, Thread>>
+  readonly pending: Readonly<Record<string, Pending>>
+  readonly turns: Readonly<Record<string, Turn>>
+  /** local thread id → the id that the server gave it. */
+  readonly adopted: Readonly<Record<string, string>>
+}
+
+export const emptyState: ChatState = { threads: {}, pending: {}, turns: {}, adopted: {} }
+
+export type Action =
+  | { type: "queued"; pending: Pending; at: string }
+  | { type: "discarded"; clientId: string }
+  | { type: "frame"; frame: Frame; at: string }
+  | { type: "loaded"; threadId: string; rows: readonly MessageRow[] }
+  | { type: "restored"; turns: readonly Turn[]; pending: readonly Pending[]; at: string }
+  | { type: "selected"; threadId: string; messageId: string }
+  | { type: "changed"; threadId: string; messageId: string; change: Partial<Message> }
+  | { type: "forgotten"; threadId: string }
+
+export function reduce(state: ChatState, action: Action): ChatState {
+  switch (action.type) {
+    case "queued":
+      return queue(state, action.pending, action.at)
+    case "discarded":
+      return discard(state, action.clientId)
+    case "frame":
+      return reduceFrame(state, action.frame, action.at)
+    case "loaded":
+      return load(state, action.threadId, action.rows)
+    case "restored":
+      return restore(state, action)
+    case "selected":
+      return inTree(state, action.threadId, (tree) => select(tree, action.messageId))
+    case "changed":
+      return inTree(state, action.threadId, (tree) => update(tree, action.messageId, action.change))
+    case "forgotten":
+      return { ...state, threads: without(state.threads, action.threadId) }
+  }
+}
+
+/** What the server must be told once a socket is open: commands it may not have, turns to go on with. */
+export function commandsOnOpen(state: ChatState): Command[] {
+  const resumes = Object.values(state.turns).map(resumeCommand)
+  const sends = Object.values(state.pending)
+    .filter(
+      ({ threadId, answerId }) =>
+        threadOf(state, threadId)?.tree.messages[answerId]?.failure === null,
+    )
+    .map(({ command }) => command)
+  return [...resumes, ...sends]
+}
+
+/** A name for a thread that the server doesn't know yet. */
+export const localThreadId = (clientId: string) => `new:${clientId}`
+export const isLocal = (threadId: string) => threadId.startsWith("new:")
+
+export const resumeCommand = (turn: Turn): Command => ({
+  cmd: "resume",
+  turn_id: turn.turnId,
+  after_seq: turn.lastSeq,
+})
+
+export const threadOf = (state: ChatState, id: string): Thread | undefined =>
+  state.threads[state.adopted[id] ?? id]
+
+export const turnOfAnswer = (state: ChatState, answerId: string): Turn | undefined =>
+  Object.values(state.turns).find((turn) => turn.answerId === answerId)
+
+/** A message as the server tells it, with nothing of it still under way. */
+export function messageOf(row: MessageRow): Message {
+  return {
+    id: row.id,
+    parentId: row.parent_id,
+    role: row.role,
+    content: row.content,
+    turnId: row.turn_id,
+    createdAt: row.created_at,
+    progress: row.status === "cancelled" ? Progress.Stopped : Progress.Done,
+    failure: null,
+    trace: row.trace,
+    usage: row.usage,
+    feedback: row.feedback,
+  }
+}
+
+function blank(id: string, parentId: string | null, role: Message["role"], at: string): Message {
+  return {
+    id,
+    parentId,
+    role,
+    content: "",
+    turnId: null,
+    createdAt: at,
+    progress: Progress.Sending,
+    failure: null,
+    trace: null,
+    usage: null,
+    feedback: [],
+  }
+}
+
+function without<T>(record: Readonly<Record<string, T>>, key: string): Record<string, T> {
+  const { [key]: _, ...rest } = record
+  return rest
+}
+
+function inTree(state: ChatState, id: string, change: (tree: Tree) => Tree): ChatState {
+  const thread = threadOf(state, id) ?? {
+    id,
+    viewKey: id,
+    tree: emptyTree,
+    loaded: isLocal(id),
+  }
+  const tree = change(thread.tree)
+  if (tree === thread.tree) return state
+  return { ...state, threads: { ...state.threads, [thread.id]: { ...thread, tree } } }
+}
+
+function queue(state: ChatState, pending: Pending, at: string): ChatState {
+  const { userId, answerId, content, parentId } = pending
+  const next = inTree(state, pending.threadId, (tree) => {
+    const asked =
+      content === null ? tree : put(tree, { ...blank(userId, parentId, "user", at), content })
+    return select(put(asked, blank(answerId, userId, "assistant", at)), answerId)
+  })
+  return { ...next, pending: { ...next.pending, [pending.clientId]: pending } }
+}
+
+function discard(state: ChatState, clientId: string): ChatState {
+  const pending = state.pending[clientId]
+  if (!pending) return state
+  const top = pending.command.cmd === "regenerate" ? pending.answerId : pending.userId
+  const next = inTree(state, pending.threadId, (tree) => remove(tree, top))
+  return { ...next, pending: without(next.pending, clientId) }
+}
+
+function reduceFrame(state: ChatState, frame: Frame, at: string): ChatState {
+  if (frame.type === "accepted") return accept(state, frame, at)
+  if (frame.type === "error" && frame.client_id && state.pending[frame.client_id])
+    return refuse(state, frame.client_id, frame)
+  const turn = frame.turn_id === null ? undefined : state.turns[frame.turn_id]
+  if (!turn) return state
+  if (frame.type === "error" && frame.seq === 0) return applyToTurn(state, turn, frame)
+  if (frame.seq <= turn.lastSeq) return state
+  if (frame.seq > turn.lastSeq + 1) return putTurn(state, { ...turn, gap: true })
+  return applyToTurn(putTurn(state, { ...turn, lastSeq: frame.seq, gap: false }), turn, frame)
+}
+
+const putTurn = (state: ChatState, turn: Turn): ChatState => ({
+  ...state,
+  turns: { ...state.turns, [turn.turnId]: turn },
+})
+
+function applyToTurn(state: ChatState, turn: Turn, frame: Frame): ChatState {
+  const change = (make: (answer: Message) => Partial<Message>) =>
+    inTree(state, turn.threadId, (tree) => {
+      const answer = tree.messages[turn.answerId]
+      return answer ? update(tree, turn.answerId, make(answer)) : tree
+    })
+  switch (frame.type) {
+    case "routed":
+      return change(() => ({
+        progress: Progress.Waiting,
+        trace: {
+          model: frame.model,
+          adapters: frame.adapters,
+          policy_version: frame.policy_version,
+          seed: frame.seed,
+          finish_reason: null,
+        },
+      }))
+    case "token":
+      return change(({ content }) => ({
+        progress: Progress.Streaming,
+        content: content + frame.text,
+      }))
+    case "message_done":
+      return endTurn(state, turn.turnId, messageOf(frame.message as unknown as MessageRow))
+    case "cancelled":
+      return endTurn(state, turn.turnId, {
+        ...(frame.message ? messageOf(frame.message as unknown as MessageRow) : {}),
+        progress: Progress.Stopped,
+      })
+    case "error":
+      return endTurn(state, turn.turnId, { progress: Progress.Failed, failure: failureOf(frame) })
+    default:
+      return state
+  }
+}
+
+const failureOf = ({ code, message, retryable }: FrameOf<"error">): Failure => ({
+  code,
+  message,
+  retryable,
+})
+
+function endTurn(state: ChatState, turnId: string, change: Partial<Message>): ChatState {
+  const turn = state.turns[turnId]
+  if (!turn) return state
+  const next = inTree(state, turn.threadId, (tree) => {
+    const renamed = change.id ? rename(tree, turn.answerId, change.id) : tree
+    return update(renamed, change.id ?? turn.answerId, change)
+  })
+  return { ...next, turns: without(next.turns, turnId) }
+}
+
+function refuse(state: ChatState, clientId: string, frame: FrameOf<"error">): ChatState {
+  const pending = state.pending[clientId]
+  if (!pending) return state
+  return inTree(state, pending.threadId, (tree) =>
+    update(tree, pending.answerId, { progress: Progress.Failed, failure: failureOf(frame) }),
+  )
+}
+
+function accept(state: ChatState, frame: FrameOf<"accepted">, at: string): ChatState {
+  if (frame.turn_id === null) return state
+  const known = state.turns[frame.turn_id]
+  if (known && frame.seq <= known.lastSeq) return state
+  const pending = state.pending[frame.client_id]
+  const localId = known?.threadId ?? pending?.threadId ?? frame.conversation_id
+  const adopted = adopt(state, localId, frame.conversation_id)
+  const grown = inTree(adopted, frame.conversation_id, (tree) => {
+    const asked = pending ? rename(tree, pending.userId, frame.user_message_id) : tree
+    const answerId = pending?.answerId ?? known?.answerId
+    const named = answerId ? rename(asked, answerId, frame.assistant_message_id) : asked
+    const settled = update(named, frame.user_message_id, {
+      progress: Progress.Done,
+      turnId: frame.turn_id,
+    })
+    const answer = settled.messages[frame.assistant_message_id]
+    const waiting = { progress: Progress.Waiting, failure: null, turnId: frame.turn_id }
+    if (answer) return update(settled, answer.id, waiting)
+    const fresh = blank(frame.assistant_message_id, frame.user_message_id, "assistant", at)
+    return put(settled, { ...fresh, ...waiting })
+  })
+  return putTurn(
+    { ...grown, pending: without(grown.pending, frame.client_id) },
+    {
+      turnId: frame.turn_id,
+      threadId: frame.conversation_id,
+      userId: frame.user_message_id,
+      answerId: frame.assistant_message_id,
+      lastSeq: frame.seq,
+      gap: false,
+    },
+  )
+}
+
+function adopt(state: ChatState, localId: string, id: string): ChatState {
+  const thread = state.threads[localId]
+  if (localId === id || !thread) return state
+  const moved = { ...without(state.threads, localId), [id]: { ...thread, id } }
+  const pending = Object.fromEntries(
+    Object.entries(state.pending).map(([key, each]) => [
+      key,
+      each.threadId === localId ? { ...each, threadId: id } : each,
+    ]),
+  )
+  return { ...state, threads: moved, pending, adopted: { ...state.adopted, [localId]: id } }
+}
+
+/** The history as the server has it; what it doesn't tell (yet) stays. */
+function load(state: ChatState, threadId: string, rows: readonly MessageRow[]): ChatState {
+  const before = threadOf(state, threadId)
+  const told = rows.reduce((tree, row) => put(tree, messageOf(row)), emptyTree)
+  const tree = Object.values(before?.tree.messages ?? {})
+    .filter(({ id }) => !told.messages[id])
+    .reduce(put, told)
+  const thread: Thread = {
+    id: threadId,
+    viewKey: before?.viewKey ?? threadId,
+    tree: { ...tree, selected: before?.tree.selected ?? {} },
+    loaded: true,
+  }
+  const turns = Object.entries(state.turns).filter(([, turn]) => !told.messages[turn.answerId])
+  return {
+    ...state,
+    turns: Object.fromEntries(turns),
+    threads: { ...state.threads, [threadId]: thread },
+  }
+}
+
+/** Questions whose answer the history lacks and nothing here waits for: turns to ask the server about. */
+export function unansweredTurns(threadId: string, rows: readonly MessageRow[]): Turn[] {
+  const answered = new Set(
+    rows.filter(({ role }) => role === "assistant").map((row) => row.turn_id),
+  )
+  return rows
+    .filter(({ role, turn_id }) => role === "user" && turn_id !== null && !answered.has(turn_id))
+    .map((row) => ({
+      turnId: row.turn_id as string,
+      threadId,
+      userId: row.id,
+      answerId: `answer:${row.turn_id}`,
+      lastSeq: 0,
+      gap: false,
+    }))
+}
+
+/** Takes up what was under way before a reload. The text so far is gone, so turns start over at seq 0. */
+function restore(state: ChatState, action: Extract<Action, { type: "restored" }>): ChatState {
+  const missing = action.turns.filter(({ turnId }) => !state.turns[turnId])
+  const resumed = missing.reduce((next, turn) => {
+    const answer = blank(turn.answerId, turn.userId, "assistant", action.at)
+    return putTurn(
+      inTree(next, turn.threadId, (tree) =>
+        put(tree, { ...answer, progress: Progress.Waiting, turnId: turn.turnId }),
+      ),
+      { ...turn, lastSeq: 0, gap: false },
+    )
+  }, state)
+  return action.pending.reduce((next, pending) => queue(next, pending, action.at), resumed)
+}
