@@ -31,6 +31,7 @@ from liminal.storage.vault import Vault
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
+    add_completion=False,
     help="Read the log, and carry it elsewhere. A place on the log is a position (0:42), a time "
     "(2026-11-23T10:00:00Z) or how long ago (10m).",
 )

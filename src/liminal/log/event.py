@@ -23,7 +23,8 @@ class Part(BaseModel):
 class Event(BaseModel):
     """Something that happened, immutable. A subclass with a ``type`` registers itself.
 
-    Building one with data that does not fit raises MalformedEvent with the path of the first field.
+    Building one with data that does not fit raises MalformedEvent with the path of the first field. A rule
+    between fields is a validator of one of them, so that it has a path too.
     """
 
     model_config = ConfigDict(
@@ -50,6 +51,8 @@ class Event(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        if len(cls.__pydantic_decorators__.model_validators) > 1:
+            raise TypeError(f"{cls.__name__}: what a model validator raises has no path; use a field validator")
         if "type" in cls.__dict__:
             _register(cls)
 

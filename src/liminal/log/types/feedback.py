@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from liminal.log.event import Event
 from liminal.log.types.common import By, Probability, Text
@@ -35,18 +35,25 @@ class FeedbackGiven(FeedbackEvent):
     """The turn that made the message."""
     kind: FeedbackKind
     """A thumb, a better answer, a rule to keep always or never, or a note."""
-    value: Literal[-1, 1] | None = None
+    value: Annotated[Literal[-1, 1] | None, Field(validate_default=True)] = None
     """Of a thumb: down or up."""
-    text: Text | None = None
+    text: Annotated[Text | None, Field(validate_default=True)] = None
     """Of all others: the words."""
 
-    @model_validator(mode="after")
-    def _has_what_its_kind_needs(self, _: ValidationInfo) -> Self:
-        if self.kind == "thumb" and self.value is None:
+    @field_validator("value")
+    @classmethod
+    def _a_thumb_points(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("kind") == "thumb" and value is None:
             raise ValueError("a thumb needs a value of 1 or -1")
-        if self.kind != "thumb" and not self.text:
-            raise ValueError(f"feedback of kind {self.kind} needs a text")
-        return self
+        return value
+
+    @field_validator("text")
+    @classmethod
+    def _all_others_have_words(cls, text: str | None, info: ValidationInfo) -> str | None:
+        kind = info.data.get("kind", "thumb")
+        if kind != "thumb" and not text:
+            raise ValueError(f"feedback of kind {kind} needs a text")
+        return text
 
 
 class FeedbackChanged(FeedbackEvent):
