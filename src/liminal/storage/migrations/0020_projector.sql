@@ -58,7 +58,8 @@ CREATE TABLE liminal.parked (
     stream        text NOT NULL,
     type          text NOT NULL,
     event_id      text,
-    -- the stream's version that the event was accepted as; null for a plain append
+    -- the verdict and the stream's version after it; null for a plain append
+    accepted      boolean,
     version       int,
     -- null for an event that only waits behind the one that failed
     error         text,

@@ -1,0 +1,8 @@
+INSERT INTO accounts AS t (account_id, plan, _plan)
+SELECT DISTINCT ON (account_id) account_id, plan, _offset
+FROM json_to_recordset($1::json) AS e (_offset bigint, account_id uuid, plan text)
+ORDER BY account_id, _offset DESC
+ON CONFLICT (account_id) DO UPDATE SET
+    plan = excluded.plan,
+    _plan = excluded._plan
+WHERE excluded._plan > t._plan;

@@ -1,0 +1,8 @@
+INSERT INTO accounts AS t (account_id, role, _role)
+SELECT DISTINCT ON (account_id) account_id, role, _offset
+FROM json_to_recordset($1::json) AS e (_offset bigint, account_id uuid, role text)
+ORDER BY account_id, _offset DESC
+ON CONFLICT (account_id) DO UPDATE SET
+    role = excluded.role,
+    _role = excluded._role
+WHERE excluded._role > t._role;

@@ -1,0 +1,8 @@
+INSERT INTO accounts AS t (account_id, second_factor, _second_factor)
+SELECT DISTINCT ON (account_id) account_id, false, _offset
+FROM json_to_recordset($1::json) AS e (_offset bigint, account_id uuid)
+ORDER BY account_id, _offset DESC
+ON CONFLICT (account_id) DO UPDATE SET
+    second_factor = excluded.second_factor,
+    _second_factor = excluded._second_factor
+WHERE excluded._second_factor > t._second_factor;

@@ -1,0 +1,19 @@
+INSERT INTO adapter_versions AS t (
+    adapter_id, version, owner_id, decision, decided_by, reasons, reason, decided_at, _decided
+)
+SELECT DISTINCT ON (adapter_id, adapter_version)
+    adapter_id, adapter_version, _owner, 'rejected', "by", reasons, NULL, _time, _offset
+FROM json_to_recordset($1::json) AS e (
+    _offset bigint, _time timestamptz, _owner text, adapter_id uuid, adapter_version int, "by" text,
+    reasons text[]
+)
+ORDER BY adapter_id, adapter_version, _offset DESC
+ON CONFLICT (adapter_id, version) DO UPDATE SET
+    owner_id = excluded.owner_id,
+    decision = excluded.decision,
+    decided_by = excluded.decided_by,
+    reasons = excluded.reasons,
+    reason = excluded.reason,
+    decided_at = excluded.decided_at,
+    _decided = excluded._decided
+WHERE excluded._decided > t._decided;

@@ -1,0 +1,104 @@
+"""Reading one partition from one offset to another, for rebuilds and whoever catches up by himself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from liminal.log.decode import Decoder
+from liminal.log.errors import BrokerUnavailable
+from liminal.projector.batch import Batch, Record, decode_batch
+from liminal.settings import Settings
+
+Item = TypeVar("Item")
+
+BATCH = 5000
+"""Most records folded in one transaction."""
+FETCH = 8 * 1024 * 1024
+"""Most bytes of one partition fetched at once, so most bytes of a batch."""
+POLL_MS = 200
+"""Longest wait for records before looking whether there is anything else to do."""
+
+
+def consumer_options(settings: Settings) -> dict[str, object]:
+    """What every consumer of the projector is made with."""
+    return {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "max_partition_fetch_bytes": FETCH,
+        "fetch_max_bytes": 4 * FETCH,
+        "max_poll_interval_ms": 600_000,
+    }
+
+
+@contextlib.asynccontextmanager
+async def open_consumer(settings: Settings, *partitions: int) -> AsyncGenerator[AIOKafkaConsumer]:
+    """A consumer outside any group, assigned to these partitions. Raises BrokerUnavailable."""
+    consumer = AIOKafkaConsumer(**consumer_options(settings))  # pyright: ignore[reportArgumentType]
+    try:
+        await consumer.start()
+    except (KafkaError, OSError) as error:
+        await consumer.stop()
+        servers = settings.kafka_bootstrap_servers
+        raise BrokerUnavailable(f"no Kafka broker answers at {servers}: {error}", servers=servers) from error
+    try:
+        consumer.assign([TopicPartition(settings.topic, partition) for partition in partitions])
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def end_offsets(settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
+    """The offset after the last record of each partition. Raises BrokerUnavailable."""
+    async with open_consumer(settings, *partitions) as consumer:
+        topics = [TopicPartition(settings.topic, partition) for partition in partitions]
+        ends: Mapping[TopicPartition, int] = await consumer.end_offsets(topics)
+        return {tp.partition: end for tp, end in ends.items()}
+
+
+async def read_batches(
+    settings: Settings, decoder: Decoder, partition: int, start: int, stop: int, *, size: int = BATCH
+) -> AsyncGenerator[Batch]:
+    """Batches that cover a partition from ``start`` to exactly ``stop``, both offsets."""
+    if start >= stop:
+        return
+    tp = TopicPartition(settings.topic, partition)
+    async with open_consumer(settings, partition) as consumer:
+        consumer.seek(tp, start)
+        while start < stop:
+            found = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=size)
+            records: list[Record] = [r for r in found.get(tp, ()) if r.offset < stop]
+            # the position also passes records that no consumer is shown
+            end = min(stop, await consumer.position(tp))
+            if end > start:
+                yield await decode_batch(decoder, partition, start, end, records)
+                start = end
+
+
+async def ahead(batches: AsyncIterator[Item], depth: int = 1) -> AsyncGenerator[Item]:
+    """The same items, the next one made while the last one is worked on."""
+    queue: asyncio.Queue[Item | BaseException | None] = asyncio.Queue(depth)
+
+    async def pump() -> None:
+        try:
+            async for item in batches:
+                await queue.put(item)
+            await queue.put(None)
+        except Exception as error:
+            await queue.put(error)
+
+    task = asyncio.create_task(pump(), name="ahead")
+    try:
+        while (item := await queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

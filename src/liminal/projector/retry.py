@@ -1,0 +1,111 @@
+"""Folding a parked stream again, in order, in one transaction per read model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import asyncpg
+
+from liminal.log.decode import Decoder, Flat, decode_record
+from liminal.log.errors import LogError
+from liminal.projector.batch import Group, Judged, head_of
+from liminal.projector.errors import NothingParked, RetryFailed
+from liminal.projector.fold import RUN
+from liminal.projector.generation import Generation, generations
+from liminal.projector.parked import StoredRecord, stored_record
+from liminal.projector.session import Raw, is_transient
+
+WHERE = "SELECT DISTINCT generation_id, partition FROM liminal.parked WHERE stream = $1 ORDER BY 1, 2"
+EVENTS = """
+SELECT partition, log_offset, accepted, version, key, value, headers, parked_at FROM liminal.parked
+WHERE generation_id = $1 AND partition = $2 AND stream = $3 ORDER BY log_offset
+"""
+LOCK = """
+UPDATE liminal.checkpoints SET parks = parks + 1 WHERE generation_id = $1 AND partition = $2
+"""
+DELETE = "DELETE FROM liminal.parked WHERE generation_id = $1 AND partition = $2 AND stream = $3"
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of a stream in one projection: ``error`` is None when its ``events`` are folded now."""
+
+    projection: str
+    events: int
+    error: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+async def retry_stream(connection: Raw, decoder: Decoder, stream: str) -> list[Retried]:
+    """Fold a parked stream into every read model that lacks it.
+
+    Raises NothingParked, and RetryFailed when it failed in any of them (the others keep what was folded).
+    """
+    places = await connection.fetch(WHERE, stream)
+    if not places:
+        raise NothingParked(f"no event of {stream} is parked", stream=stream)
+    by_id = {g.id: g for g in await generations(connection)}
+    results: list[Retried] = []
+    for place in places:
+        generation = by_id[place["generation_id"]]
+        results.append(await _retry(connection, decoder, generation, place["partition"], stream))
+    failed = [result for result in results if result.error]
+    if failed:
+        names = ", ".join(result.projection for result in failed)
+        raise RetryFailed(
+            f"{stream} stays parked in {names}: {failed[0].error}",
+            stream=stream,
+            results=[result.as_dict() for result in results],
+        )
+    return results
+
+
+async def _retry(
+    connection: Raw, decoder: Decoder, generation: Generation, partition: int, stream: str
+) -> Retried:
+    events: list[Flat] = []
+    try:
+        async with connection.transaction():
+            # waits for the batch that is folded now, and fences the next one that still thinks it parked
+            await connection.execute(LOCK, generation.id, partition)
+            rows = await connection.fetch(EVENTS, generation.id, partition, stream)
+            records = [stored_record(dict(row)) for row in rows]
+            events = await _decode(decoder, generation, records)
+            calls = Group([generation]).folds_of(events, _judged(events, rows))
+            await connection.execute(RUN, calls.functions, calls.payload_of, calls.payloads)
+            await connection.execute(DELETE, generation.id, partition, stream)
+    except LogError as error:
+        return Retried(generation.projection, len(events), error.message)
+    except asyncpg.PostgresError as error:
+        if is_transient(error):
+            raise
+        return Retried(generation.projection, len(events), f"{error} [{error.sqlstate}]")
+    return Retried(generation.projection, len(events), None)
+
+
+async def _decode(decoder: Decoder, generation: Generation, records: Sequence[StoredRecord]) -> list[Flat]:
+    keys = await decoder.keys(records)
+    events: list[Flat] = []
+    for record in records:
+        try:
+            events.append(decode_record(record, keys))
+        except LogError:
+            if head_of(record)["_type"] in generation.folds or generation.categories:
+                raise
+            events.append(head_of(record))
+    return events
+
+
+def _judged(events: Sequence[Flat], rows: Sequence[asyncpg.Record]) -> Judged:
+    judged = Judged([], {}, {})
+    for event, row in zip(events, rows, strict=True):
+        if row["version"] is not None:
+            judged.rows.append({**event, "accepted": row["accepted"], "version": row["version"]})
+            if row["accepted"]:
+                judged.accepted[row["log_offset"]] = row["version"]
+    return judged
