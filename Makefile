@@ -5,7 +5,7 @@ LOCKS := src/liminal/stack/locks
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check format lock jars-lock clean
+.PHONY: help setup up down test check format lock jars-lock settings-table clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,3 +43,6 @@ jars-lock: setup ## Resolve the Kafka jars anew and rewrite their checksums
 
 clean: ## Remove what was fetched and built; the data in .liminal stays
 	rm -rf .venv .boot .cache ui/dist ui/node_modules .pytest_cache .ruff_cache .hypothesis
+
+settings-table: setup ## Write the table of docs/configuration.md from the settings
+	@$(BIN)/python -m liminal.stack.configuration

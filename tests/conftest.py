@@ -117,7 +117,7 @@ def container_services() -> Generator[Services]:
 
     with (
         PostgresContainer("pgvector/pgvector:0.8.5-pg18", driver=None) as postgres,
-        KafkaContainer().with_kraft() as kafka,
+        KafkaContainer().with_kraft().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false") as kafka,
         RedisContainer("redis:8") as redis,
     ):
         redis_port = redis.get_exposed_port(6379)

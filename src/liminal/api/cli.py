@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import orjson
@@ -11,7 +12,8 @@ import uvicorn
 from liminal.api.app import api_document, create_app
 from liminal.chat.frames import frame_schema
 from liminal.logging import configure_logging
-from liminal.settings import load_settings
+from liminal.settings import Settings, load_settings
+from liminal.stack.ready import announce_ready
 
 app = typer.Typer(
     help="Run the HTTP and websocket surface, or print its OpenAPI document.",
@@ -23,6 +25,20 @@ DRAIN = 20
 """Seconds that running requests have to end after a stop was asked for."""
 
 
+class AnnouncingServer(uvicorn.Server):
+    """Tells the supervisor that it serves."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the sockets, or take over those that the supervisor holds, and announce it."""
+        await super().startup(sockets)
+        if self.started:
+            announce_ready(self._settings)
+
+
 @app.callback()
 def serve(context: typer.Context) -> None:
     """Serve on LIMINAL_HOST and LIMINAL_PORT until stopped; requests that run are finished first."""
@@ -30,7 +46,7 @@ def serve(context: typer.Context) -> None:
         return
     settings = load_settings()
     configure_logging(settings, "api")
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -44,6 +60,10 @@ def serve(context: typer.Context) -> None:
         timeout_graceful_shutdown=DRAIN,
         ws_max_size=1024 * 1024,
     )
+    server = AnnouncingServer(config, settings)
+    server.run(sockets=None if settings.web_fd is None else [socket.socket(fileno=settings.web_fd)])
+    if not server.started:
+        raise typer.Exit(1)
 
 
 @app.command("spec")

@@ -40,8 +40,9 @@ HEARTBEAT = 5.0
 
 @dataclass(frozen=True)
 class Step:
-    """Something to make: what it is called, what decides whether it is up to date, how it is made."""
+    """Something to make: its key, its name, what decides whether it is up to date, how it is made."""
 
+    key: str
     name: str
     stamp: Path
     inputs: Sequence[Path]
@@ -49,7 +50,7 @@ class Step:
 
     def digest(self) -> str:
         """Digest of the inputs' names and contents, and of this Python."""
-        total = hashlib.sha256(f"{sys.version} {platform.machine()} {self.name}".encode())
+        total = hashlib.sha256(f"{sys.version} {platform.machine()} {self.key}".encode())
         for file in sorted(self.inputs):
             total.update(str(file.relative_to(ROOT)).encode() + b"\0")
             total.update(hashlib.sha256(file.read_bytes()).digest())
@@ -135,17 +136,19 @@ def steps() -> list[Step]:
     """All that a checkout needs, in order."""
     packages = [ROOT / "requirements.lock", ROOT / "pyproject.toml", LOCKS / "build.txt"]
     every = [
-        Step("uv", BOOT / "uv/stamp", [LOCKS / "uv.txt"], get_uv),
-        Step("Python packages", VENV / "stamp", packages, install_packages),
-        Step("Redis", CACHE / "redis/stamp", [LOCKS / "redis.txt"], get_redis),
-        Step("Kafka", CACHE / "jars/stamp", [LOCKS / "jars.txt"], get_jars),
+        Step("uv", "uv", BOOT / "uv/stamp", [LOCKS / "uv.txt"], get_uv),
+        Step("packages", "Python packages", VENV / "stamp", packages, install_packages),
+        Step("redis", "Redis", CACHE / "redis/stamp", [LOCKS / "redis.txt"], get_redis),
+        Step("kafka", "Kafka", CACHE / "jars/stamp", [LOCKS / "jars.txt"], get_jars),
     ]
     sources = ui_sources()
-    return [*every, Step("web interface", UI / "dist/stamp", sources, build_ui)] if sources else every
+    if sources:
+        every.append(Step("ui", "web interface", UI / "dist/stamp", sources, build_ui))
+    return every
 
 
-def main() -> None:
-    """Run the steps that are not up to date; two at a time wait for each other."""
+def main(keys: Sequence[str]) -> None:
+    """Run the steps with these keys, all without any, that are not up to date; a second bootstrap waits."""
     BOOT.mkdir(exist_ok=True)
     _writable_caches()
     with (BOOT / "lock").open("ab") as lock:
@@ -155,6 +158,8 @@ def main() -> None:
             print("waiting for another bootstrap of this checkout", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         for step in steps():
+            if keys and step.key not in keys:
+                continue
             digest = step.digest()
             if not step.done(digest):
                 with progress(step.name):
@@ -224,4 +229,4 @@ def _writable_caches() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

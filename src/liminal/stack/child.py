@@ -24,11 +24,6 @@ def nothing_first() -> Sequence[Step]:
     return ()
 
 
-def always() -> bool:
-    """Ready as soon as it runs."""
-    return True
-
-
 @dataclass(frozen=True)
 class Child:
     """One row of the supervisor's table.
@@ -44,7 +39,7 @@ class Child:
 
     name: str
     command: tuple[str, ...]
-    ready: Callable[[], bool] = always
+    ready: Callable[[], bool]
     first: Callable[[], Sequence[Step]] = nothing_first
     after: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])

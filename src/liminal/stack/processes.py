@@ -43,7 +43,7 @@ class Process:
         return (sys.executable, "-m", self.module, *self.arguments)
 
 
-PROCESSES: tuple[Process, ...] = ()
+PROCESSES: tuple[Process, ...] = (Process("api", "liminal.cli", ("api",), web=True, ready_path="/healthz"),)
 
 
 def reactions(folder: Path = ROOT / "consumers") -> list[Process]:
