@@ -24,6 +24,7 @@ from faststream.middlewares import AckPolicy
 
 from liminal.log.position import Position
 from liminal.settings import Settings
+from liminal.stack.ready import announce_ready
 
 log = structlog.get_logger(__name__)
 
@@ -143,6 +144,7 @@ class Reaction(ConsumerRebalanceListener):
             self._consumer = subscriber.consumer
             running.append(asyncio.create_task(self._run(subscriber.consumer), name=f"reaction-{self.name}"))
             running[0].add_done_callback(lambda task: None if task.cancelled() else app.exit())
+            announce_ready(settings)
 
         @app.on_shutdown
         async def end() -> None:  # pyright: ignore[reportUnusedFunction]
