@@ -52,7 +52,7 @@ class Event(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if len(cls.__pydantic_decorators__.model_validators) > 1:
-            raise TypeError(f"{cls.__name__}: what a model validator raises has no path; use a field validator")
+            raise TypeError(f"{cls.__name__}: a model validator's error has no path; use a field validator")
         if "type" in cls.__dict__:
             _register(cls)
 

@@ -6,18 +6,18 @@ import fnmatch
 import heapq
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
-from liminal.log.errors import BrokerUnavailable, LogError
+from liminal.log.errors import LogError
 from liminal.log.position import Position
 from liminal.log.producer import partition_of
+from liminal.log.topic import count_partitions
 from liminal.settings import Settings
 
 RawRecord = Any
@@ -209,6 +209,7 @@ def _order(record: RawRecord) -> tuple[int, int, int]:
 @asynccontextmanager
 async def open_reader(settings: Settings) -> AsyncGenerator[Reader]:
     """A reader of the log's topic. Raises BrokerUnavailable, or LogError when the topic is not there."""
+    partitions = [TopicPartition(settings.topic, p) for p in range(await count_partitions(settings))]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         enable_auto_commit=False,
@@ -217,22 +218,7 @@ async def open_reader(settings: Settings) -> AsyncGenerator[Reader]:
         check_crcs=False,
     )
     try:
-        try:
-            await consumer.start()
-            partitions: Iterable[int] = await _partitions(consumer, settings.topic)
-        except (KafkaError, OSError) as error:
-            servers = settings.kafka_bootstrap_servers
-            raise BrokerUnavailable(
-                f"no Kafka broker answers at {servers}: {error}", servers=servers
-            ) from error
-        yield Reader(settings, consumer, [TopicPartition(settings.topic, p) for p in sorted(partitions)])
+        await consumer.start()
+        yield Reader(settings, consumer, partitions)
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    if topic not in await consumer.topics():
-        raise LogError(f"there is no topic {topic}; `liminal init` creates it", topic=topic)
-    found = consumer.partitions_for_topic(topic)
-    assert found is not None
-    return found

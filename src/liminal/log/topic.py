@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from liminal.log.errors import BrokerUnavailable, TopicContractBroken
+from liminal.log.errors import BrokerUnavailable, LogError, TopicContractBroken
 from liminal.settings import Settings
 
 CONTRACT = {
@@ -26,21 +28,33 @@ async def ensure_topic(settings: Settings) -> None:
 
     Raises TopicContractBroken naming the setting that differs, and BrokerUnavailable.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    async with _admin(settings) as admin:
+        replicas = await _check_brokers(admin)
+        if settings.topic not in await admin.list_topics():
+            await _create(admin, settings, replicas)
+        await _check(admin, settings)
+
+
+async def count_partitions(settings: Settings) -> int:
+    """How many partitions the topic has. Raises LogError when it is not there, and BrokerUnavailable."""
+    async with _admin(settings) as admin:
+        if settings.topic not in await admin.list_topics():
+            raise LogError(f"there is no topic {settings.topic}; `liminal init` creates it")
+        (described,) = await admin.describe_topics([settings.topic])
+        return len(described["partitions"])
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
+    servers = settings.kafka_bootstrap_servers
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     try:
         await admin.start()
-        try:
-            replicas = await _check_brokers(admin)
-            if settings.topic not in await admin.list_topics():
-                await _create(admin, settings, replicas)
-            await _check(admin, settings)
-        finally:
-            await admin.close()
+        yield admin
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
-            f"no Kafka broker answers at {settings.kafka_bootstrap_servers}: {error}",
-            servers=settings.kafka_bootstrap_servers,
-        ) from error
+        raise BrokerUnavailable(f"no Kafka broker answers at {servers}: {error}", servers=servers) from error
+    finally:
+        await admin.close()
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, replicas: int) -> None:
