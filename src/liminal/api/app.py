@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from liminal.api.dispatch import routes_of
-from liminal.api.errors import on_http_exception, on_liminal_error, on_unexpected
-from liminal.api.middleware import Correlation, OwnHosts, SecurityHeaders
+from liminal.api.errors import on_http_exception, on_liminal_error
+from liminal.api.middleware import Correlation, OwnHosts, SecurityHeaders, UnexpectedErrors
 from liminal.api.openapi import openapi_document
 from liminal.api.services import Services
 from liminal.api.site import site_folder, site_routes
@@ -49,11 +49,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             Middleware(Correlation),
             Middleware(SecurityHeaders),
             Middleware(OwnHosts, public_origin=settings.public_origin),
+            Middleware(UnexpectedErrors),
         ],
         exception_handlers={
             LiminalError: on_liminal_error,
             HTTPException: on_http_exception,
-            Exception: on_unexpected,
         },
     )
     app.state.openapi = api_document()

@@ -13,6 +13,7 @@ from liminal.api.auth_views import (
     LoginReply,
     NewApiKey,
     PasswordChange,
+    PasswordReset,
     Reauthenticate,
     RecoveryCodes,
     Refresh,
@@ -86,6 +87,9 @@ async def login(call: Call, json: Login) -> LoginReply:
     account = await identity.login.verify(
         json.email, json.password.get_secret_value(), json.otp, call.address
     )
+    if call.maybe_actor is not None and call.maybe_actor.credential is Credential.SESSION:
+        # signing in again ends the session that the browser held (ASVS 7.2.4)
+        await identity.end_credential(call.maybe_actor)
     view = account_view(account)
     if json.client == "api":
         tokens = await identity.open_family(account, call.user_agent, call.address)
@@ -134,15 +138,35 @@ async def logout_all(call: Call) -> None:
 @auth.route("POST", "/v1/auth/reauthenticate", action="account.reauthenticate", errors=(401,))
 async def reauthenticate(call: Call, json: Reauthenticate) -> None:
     """Enter the password again, which allows changes to credentials for some minutes."""
-    await call.services.identity.login.reauthenticate(call.actor, json.password.get_secret_value(), json.otp)
+    session = await call.services.identity.reauthenticate(
+        call.actor, json.password.get_secret_value(), json.otp
+    )
+    if session is not None:
+        call.sign_in(session.token, session.max_age)
 
 
 @auth.route("POST", "/v1/auth/password", action="account.change_password", errors=(401,))
 async def change_password(call: Call, json: PasswordChange) -> None:
     """Change the password; every other session and token of the account ends."""
-    await call.services.identity.change_password(
-        call.actor, json.current.get_secret_value(), json.new.get_secret_value()
+    session = await call.services.identity.change_password(
+        call.actor, json.current.get_secret_value(), json.new.get_secret_value(), json.otp
     )
+    if session is not None:
+        call.sign_in(session.token, session.max_age)
+
+
+@auth.route(
+    "POST", "/v1/auth/reset-password", action="account.reset_password", reply=AccountReply, errors=(401,)
+)
+async def reset_password(call: Call, json: PasswordReset) -> AccountReply:
+    """Set a new password with a token of `liminal admin reset-password`; every session ends.
+
+    Where the account has a second factor its code is needed here too.
+    """
+    account = await call.services.identity.reset_password(
+        json.token, json.new.get_secret_value(), json.otp, call.address
+    )
+    return AccountReply(account=account_view(account))
 
 
 @auth.route("GET", "/v1/auth/me", action="account.read", reply=AccountReply)
@@ -246,7 +270,8 @@ async def confirm_second_factor(call: Call, json: Code) -> RecoveryCodes:
 @auth.route("DELETE", "/v1/auth/second-factor", action="second_factor.remove", errors=(409,))
 async def remove_second_factor(call: Call) -> None:
     """Switch the second factor off."""
-    await call.services.identity.second_factor.remove(call.actor)
+    actor = call.actor
+    await call.services.identity.second_factor.remove(actor.account_id, actor.tenant_id, by="user")
 
 
 @auth.route("POST", "/v1/auth/ws-ticket", action="socket.open", reply=SocketTicket)

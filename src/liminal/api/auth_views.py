@@ -48,6 +48,15 @@ class PasswordChange(Body):
 
     current: SecretStr = _PASSWORD
     new: SecretStr = _PASSWORD
+    otp: str | None = Field(default=None, max_length=40, description="where there is a second factor")
+
+
+class PasswordReset(Body):
+    """A reset token that an admin gave out, and the new password."""
+
+    token: str = Field(max_length=200)
+    new: SecretStr = _PASSWORD
+    otp: str | None = Field(default=None, max_length=40)
 
 
 class Reauthenticate(Body):

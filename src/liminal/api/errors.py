@@ -65,6 +65,12 @@ class NotReady(ApiError):
     code: ClassVar[str] = "not_ready"
 
 
+class TurnEnded(ApiError):
+    """The turn came to its end without an answer; ``details["reason"]`` says why."""
+
+    code: ClassVar[str] = "turn_ended"
+
+
 STATUS_OF_CODE: Mapping[str, int] = {
     "invalid_request": 422,
     "bad_cursor": 422,
@@ -79,6 +85,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "idempotency_in_progress": 409,
     "idempotency_key_reused": 422,
     "not_ready": 503,
+    "turn_ended": 502,
     # identity
     "not_authenticated": 401,
     "invalid_credentials": 401,

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from liminal.api.errors import UnknownHost, on_liminal_error
+from liminal.api.errors import UnknownHost, on_liminal_error, on_unexpected
 from liminal.identity.cookies import LOOPBACK
 from liminal.log.ids import new_id
 
@@ -35,6 +35,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+API_POLICY = "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox"
+"""For replies that are data: a browser that opens one as a page runs and loads nothing."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -68,6 +71,7 @@ class SecurityHeaders:
                     headers["Strict-Transport-Security"] = HSTS
                 if scope["path"].startswith("/v1/"):
                     headers.setdefault("Cache-Control", "no-store")
+                    headers["Content-Security-Policy"] = API_POLICY
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -108,6 +112,31 @@ def _hostname(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0]
+
+
+class UnexpectedErrors:
+    """Answers a defect from inside, so that its reply has all headers too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def watching_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watching_send)
+        except Exception as error:
+            if begun:
+                raise
+            await on_unexpected(Request(scope), error)(scope, receive, send)
 
 
 class Correlation:

@@ -13,9 +13,12 @@ from redis.exceptions import RedisError
 from liminal.api.errors import NotReady
 from liminal.api.idempotency import Idempotency
 from liminal.api.log_view import LogView
+from liminal.api.sockets import Sockets
 from liminal.chat.conversations import Conversations
 from liminal.chat.engine_status import EngineStatus
 from liminal.chat.feedback import Feedback
+from liminal.chat.streams import FrameHub, Keys
+from liminal.chat.turns import Turns
 from liminal.identity.service import Identity
 from liminal.log.log import Log
 from liminal.settings import Settings
@@ -37,6 +40,9 @@ class Services:
     identity: Identity
     conversations: Conversations
     feedback: Feedback
+    turns: Turns
+    hub: FrameHub
+    sockets: Sockets
     idempotency: Idempotency
     engine_status: EngineStatus
     log_view: LogView
@@ -55,13 +61,24 @@ class Services:
             identity = Identity(log, redis, namespace=namespace, rate_factor=settings.rate_factor)
             stack.callback(identity.passwords.close)
             await stack.enter_async_context(identity.signals.running())
+            keys = Keys(namespace)
+            # a connection of its own: it spends its life in one blocking read
+            frames = await connect_redis(settings)
+            stack.push_async_callback(frames.aclose)
+            hub = await stack.enter_async_context(FrameHub(frames, keys))
+            sockets = Sockets()
+            stack.callback(identity.signals.listen(sockets.revoke))
+            conversations = Conversations(log)
             yield cls(
                 settings=settings,
                 log=log,
                 redis=redis,
                 identity=identity,
-                conversations=Conversations(log),
+                conversations=conversations,
                 feedback=Feedback(log),
+                turns=Turns(log, redis, keys, conversations),
+                hub=hub,
+                sockets=sockets,
                 idempotency=Idempotency(redis, namespace, log.vault),
                 engine_status=EngineStatus(redis, namespace),
                 log_view=LogView(log),

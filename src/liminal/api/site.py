@@ -18,7 +18,7 @@ _NOT_BUILT = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><main><h1>The web interface is not built</h1>
 <p>The API answers; its document is at <a href="/v1/openapi.json">/v1/openapi.json</a>.
-Build the interface once with <code>make ui</code> and reload this page.</p></main></body></html>
+Build the interface once with <code>make setup</code> and reload this page.</p></main></body></html>
 """
 
 

@@ -8,6 +8,7 @@ from liminal.api.admin_accounts import admin_accounts
 from liminal.api.admin_log import admin_log
 from liminal.api.admin_projections import admin_projections
 from liminal.api.auth import auth
+from liminal.api.chat import chat
 from liminal.api.conversations import conversations
 from liminal.api.document import document
 from liminal.api.endpoint import Endpoint
@@ -15,12 +16,14 @@ from liminal.api.feedback import feedback
 from liminal.api.models import models
 from liminal.api.settings import settings
 from liminal.api.status import status
+from liminal.api.stream import stream
 
 NOUNS = (
     status,
     document,
     auth,
     conversations,
+    chat,
     feedback,
     models,
     settings,
@@ -31,4 +34,4 @@ NOUNS = (
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for noun in NOUNS for endpoint in noun.endpoints)
 
-SOCKETS: tuple[WebSocketRoute, ...] = ()
+SOCKETS: tuple[WebSocketRoute, ...] = (stream,)

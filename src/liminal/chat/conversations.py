@@ -81,13 +81,13 @@ class Hit:
 
 
 _CONVERSATION = """
-    SELECT conversation_id, owner_id, tenant_id::text AS tenant_id, title, archived, created_at,
+    SELECT conversation_id, owner_id, tenant_id, title, archived, created_at,
            last_message_at, message_count, coalesce(last_message_at, created_at) AS activity
     FROM read.conversations WHERE NOT deleted
 """
 
 _MESSAGE = """
-    SELECT m.message_id, m.conversation_id, c.owner_id, c.tenant_id::text AS tenant_id, m.parent_id, m.role,
+    SELECT m.message_id, m.conversation_id, c.owner_id, c.tenant_id, m.parent_id, m.role,
            m.content, m.turn_id, m.created_at, m.status, m.trace, m.citations, m.usage,
            m.partition, m."offset",
            (SELECT array_agg(s.message_id ORDER BY s.partition, s."offset") FROM read.messages s
@@ -103,7 +103,8 @@ _SEARCH = """
                round(ts_rank_cd(m.search, query)::numeric, 6) AS rank
         FROM websearch_to_tsquery('simple', $2) query, read.messages m
         JOIN read.conversations c USING (conversation_id)
-        WHERE c.owner_id = $1 AND NOT c.deleted AND m.search @@ query
+        WHERE c.owner_id = $1 AND NOT c.deleted
+          AND m.content ILIKE ALL (read.search_patterns($2)) AND m.search @@ query
     )
     SELECT *, ts_headline(
         'simple', translate(content, chr(2) || chr(3), ''), query,

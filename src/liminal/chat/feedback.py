@@ -45,7 +45,7 @@ class FeedbackRow:
 
 
 _FEEDBACK = """
-    SELECT feedback_id, message_id, conversation_id, owner_id, tenant_id::text AS tenant_id, kind, value,
+    SELECT feedback_id, message_id, conversation_id, owner_id, tenant_id, kind, value,
            text, created_at, updated_at
     FROM read.feedback WHERE NOT withdrawn
 """

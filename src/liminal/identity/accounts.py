@@ -77,8 +77,9 @@ class NewAccount:
 
 
 _SELECT = """
-    SELECT a.account_id, a.tenant_id::text AS tenant_id, a.email, a.display_name, a.role, a.plan,
-           a.created_at, c.suspended OR a.suspended AS suspended, f.confirmed_at IS NOT NULL AS second_factor
+    SELECT a.account_id, a.tenant_id, a.email, a.display_name, a.role, a.plan,
+           a.created_at, c.suspended OR a.suspended OR a.deleted AS suspended,
+           f.confirmed_at IS NOT NULL AS second_factor
     FROM read.accounts a
     JOIN vault.credentials c ON c.account_id = a.account_id AND NOT c.pending
     LEFT JOIN vault.second_factors f ON f.account_id = a.account_id
@@ -140,7 +141,7 @@ class Accounts:
     async def list(self, tenant_id: str | None = None) -> list[AccountRow]:
         """Accounts of a tenant, or all of them, oldest first."""
         rows = await self._pool.fetch(
-            _SELECT + "WHERE $1::text IS NULL OR a.tenant_id::text = $1 ORDER BY a.created_at, a.account_id",
+            _SELECT + "WHERE $1::text IS NULL OR a.tenant_id = $1 ORDER BY a.created_at, a.account_id",
             tenant_id,
         )
         return [_row(row) for row in rows]

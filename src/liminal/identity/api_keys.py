@@ -39,7 +39,7 @@ class ApiKeyRow:
 
 
 _LIST = """
-    SELECT k.*, a.tenant_id::text AS tenant_id
+    SELECT k.*, a.tenant_id
     FROM vault.api_keys k JOIN read.accounts a USING (account_id)
     WHERE (k.expires_at IS NULL OR k.expires_at > now())
 """
@@ -109,7 +109,7 @@ class ApiKeys:
     async def _actor(self, condition: str, value: bytes | UUID) -> Actor | None:
         row = await self._pool.fetchrow(
             f"""SELECT k.id, k.account_id, k.scopes, NULL::timestamptz AS authenticated_at,
-                       a.tenant_id::text AS tenant_id, a.role, a.plan, c.suspended OR a.suspended AS suspended
+                       a.tenant_id, a.role, a.plan, c.suspended OR a.suspended OR a.deleted AS suspended
                 FROM vault.api_keys k
                 JOIN vault.credentials c ON c.account_id = k.account_id AND NOT c.pending
                 JOIN read.accounts a ON a.account_id = k.account_id

@@ -167,6 +167,29 @@ def plan(email: Email, plan: Annotated[str, typer.Argument(help="free, pro or in
     typer.echo(f"{email} has the plan {plan} now.")
 
 
+@app.command("reset-password")
+def reset_password(email: Email) -> None:
+    """Print a token, good for an hour, with which the account's owner sets a new password."""
+
+    async def work(identity: Identity) -> str:
+        account = await identity.accounts.find(email)
+        return await identity.tickets.issue_reset(account.account_id)
+
+    typer.echo(_run(work))
+
+
+@app.command("remove-second-factor")
+def remove_second_factor(email: Email) -> None:
+    """Remove a second factor whose owner lost it; check who asks as carefully as when it was set up."""
+
+    async def work(identity: Identity) -> None:
+        account = await identity.accounts.find(email)
+        await identity.second_factor.remove(account.account_id, account.tenant_id, by="admin")
+
+    _run(work)
+    typer.echo(f"{email} signs in with the password alone now.")
+
+
 @app.command("rotate-signing-key")
 def rotate_signing_key() -> None:
     """Sign access tokens with a new key from now on; the old one verifies until its tokens have expired."""

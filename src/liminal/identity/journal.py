@@ -9,7 +9,7 @@ from liminal.log.events import Event
 from liminal.log.log import Log
 from liminal.log.position import Position
 
-PROJECTION = "accounts"
+ACCOUNTS = "accounts"
 
 
 class Journal:
@@ -31,8 +31,14 @@ class Journal:
         return await self._log.append(event, meta)
 
     async def write_and_wait(
-        self, account_id: UUID, tenant_id: str, event: Event, *, actor: str | None = None
+        self,
+        account_id: UUID,
+        tenant_id: str,
+        event: Event,
+        *,
+        actor: str | None = None,
+        projection: str = ACCOUNTS,
     ) -> None:
-        """Append and return when the accounts can be read as they stand after it. Raises Stale."""
+        """Append and return when ``projection`` can be read as it stands after it. Raises Stale."""
         position = await self.write(account_id, tenant_id, event, actor=actor)
-        await self._log.wait_for(position, PROJECTION)
+        await self._log.wait_for(position, projection)

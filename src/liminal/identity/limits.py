@@ -120,6 +120,8 @@ LOGIN_OF_EMAIL = Rate(3, 50)
 """Failures of all addresses on one e-mail: slow enough for guessing, open enough for its owner."""
 LOGIN_OF_ADDRESS = Rate(6, 30)
 """Failures of one address on all e-mails."""
+PASSWORD_RESET = Rate(1, 10)
+"""Tries of one address to use a reset token."""
 REAUTHENTICATION = Rate(1, 5)
 """Failures of one account to confirm its password or one-time code."""
 

@@ -17,7 +17,6 @@ from liminal.identity.limits import (
 )
 from liminal.identity.passwords import Passwords
 from liminal.identity.second_factor import SecondFactor
-from liminal.identity.sessions import Sessions
 from liminal.storage.postgres import Pool
 
 
@@ -30,14 +29,12 @@ class Login:
         passwords: Passwords,
         accounts: Accounts,
         second_factor: SecondFactor,
-        sessions: Sessions,
         limits: Limits,
     ) -> None:
         self._pool = pool
         self._passwords = passwords
         self._accounts = accounts
         self._second_factor = second_factor
-        self._sessions = sessions
         self._limits = limits
 
     async def verify(self, email: str, password: str, code: str | None, address: str) -> AccountRow:
@@ -68,14 +65,13 @@ class Login:
         if row["suspended"]:
             raise AccountSuspended("This account is suspended.")
         account = await self._accounts.get(account_id)
-        await self._check_second_factor(account, code)
+        await self.check_second_factor(account, code)
         await self._limits.give_back(*buckets)
         if self._passwords.needs_rehash(stored):
             await self._accounts.store_password(account_id, password)
         return account
 
-    async def check_password(self, actor: Actor, password: str) -> None:
-        """Let a signed-in caller prove the password. Raises RateLimited, InvalidCredentials."""
+    async def _check_password(self, actor: Actor, password: str) -> None:
         bucket = Bucket(f"password:{actor.account_id}", REAUTHENTICATION)
         await self._limits.take(bucket)
         stored = await self._pool.fetchval(
@@ -86,19 +82,23 @@ class Login:
         await self._limits.give_back(bucket)
 
     async def reauthenticate(self, actor: Actor, password: str, code: str | None) -> None:
-        """Prove password (and code) again, which makes the session fresh.
+        """Let a signed-in caller prove password and second factor again.
 
         Raises:
             RateLimited, InvalidCredentials, SecondFactorRequired, InvalidSecondFactor.
         """
-        await self.check_password(actor, password)
+        await self._check_password(actor, password)
         bucket = Bucket(f"code:{actor.account_id}", REAUTHENTICATION)
         await self._limits.take(bucket)
-        await self._check_second_factor(await self._accounts.get(actor.account_id), code)
+        await self.check_second_factor(await self._accounts.get(actor.account_id), code)
         await self._limits.give_back(bucket)
-        await self._sessions.confirm(actor)
 
-    async def _check_second_factor(self, account: AccountRow, code: str | None) -> None:
+    async def check_second_factor(self, account: AccountRow, code: str | None) -> None:
+        """Accept the code where the account asks for one.
+
+        Raises:
+            SecondFactorRequired, InvalidSecondFactor.
+        """
         if not account.second_factor:
             return
         if code is None:

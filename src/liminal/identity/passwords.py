@@ -18,6 +18,8 @@ from liminal.identity.errors import WeakPassword
 
 MIN_LENGTH = 10
 MAX_LENGTH = 256
+CONTEXT_WORDS = ("liminal", "chat", "admin", "adapter")
+"""Words that an attacker tries here before others; docs/security.md lists them."""
 MIN_SCORE = 2
 """zxcvbn's scale from 0 to 4; 2 means that an attacker who knows the account needs over a million tries."""
 GUESSED_LENGTH = 72
@@ -50,8 +52,8 @@ def check_password_policy(password: str, *details: str | None) -> None:
         raise WeakPassword(
             f"A password has at most {MAX_LENGTH} characters.", reason="too_long", max_length=MAX_LENGTH
         )
-    words = [word for detail in details if detail for word in (detail, detail.partition("@")[0])]
-    found = zxcvbn(text[:GUESSED_LENGTH], user_inputs=words)
+    own = [word for detail in details if detail for word in (detail, detail.partition("@")[0])]
+    found = zxcvbn(text[:GUESSED_LENGTH], user_inputs=[*own, *CONTEXT_WORDS])
     if found["score"] < MIN_SCORE:
         hint = found["feedback"]["warning"] or "This password is easily guessed."
         raise WeakPassword(hint, reason="guessable", suggestions=found["feedback"]["suggestions"])

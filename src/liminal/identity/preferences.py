@@ -12,6 +12,8 @@ from liminal.identity.journal import Journal
 from liminal.log.events import SettingsChanged
 from liminal.storage.postgres import Pool
 
+PROJECTION = "settings"
+
 
 class Preferences:
     """Reads and changes the settings of accounts."""
@@ -30,5 +32,5 @@ class Preferences:
     async def change(self, actor: Actor, changes: dict[str, Any]) -> dict[str, Any]:
         """Change some settings; returns all as they stand after it."""
         event = SettingsChanged(scope="account", subject=str(actor.account_id), changes=changes)
-        await self._journal.write_and_wait(actor.account_id, actor.tenant_id, event)
+        await self._journal.write_and_wait(actor.account_id, actor.tenant_id, event, projection=PROJECTION)
         return await self.of_account(actor.account_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from pyotp import random_base32
@@ -109,21 +110,19 @@ class SecondFactor:
             return
         raise InvalidSecondFactor("The code is wrong or was used before.")
 
-    async def remove(self, actor: Actor) -> None:
+    async def remove(self, account_id: UUID, tenant_id: str, *, by: Literal["user", "admin"]) -> None:
         """Switch the second factor off. Raises SecondFactorInactive."""
         async with self._pool.acquire() as connection, connection.transaction():
             gone = await connection.fetchval(
                 """DELETE FROM vault.second_factors
                    WHERE account_id = $1 AND confirmed_at IS NOT NULL RETURNING 1""",
-                actor.account_id,
+                account_id,
             )
             if gone is None:
                 raise SecondFactorInactive("This account has no second factor.")
-            await connection.execute(
-                "DELETE FROM vault.recovery_codes WHERE account_id = $1", actor.account_id
-            )
-        event = AccountSecondFactorDisabled(account_id=actor.account_id, method="totp")
-        await self._journal.write(actor.account_id, actor.tenant_id, event)
+            await connection.execute("DELETE FROM vault.recovery_codes WHERE account_id = $1", account_id)
+        event = AccountSecondFactorDisabled(account_id=account_id, method="totp", by=by)
+        await self._journal.write(account_id, tenant_id, event, actor="cli" if by == "admin" else None)
 
     async def _use_code(self, account_id: UUID, code: str) -> bool:
         sealed = await self._pool.fetchval(

@@ -10,8 +10,9 @@ from liminal.identity.accounts import AccountRow, Accounts, NewAccount
 from liminal.identity.actor import Actor, Credential
 from liminal.identity.api_keys import PREFIX as API_KEY_PREFIX
 from liminal.identity.api_keys import ApiKeys
+from liminal.identity.errors import InvalidToken
 from liminal.identity.journal import Journal
-from liminal.identity.limits import SIGNUP, Bucket, Limits
+from liminal.identity.limits import PASSWORD_RESET, SIGNUP, Bucket, Limits
 from liminal.identity.login import Login
 from liminal.identity.passwords import Passwords, check_password_policy
 from liminal.identity.preferences import Preferences
@@ -50,9 +51,7 @@ class Identity:
         self.accounts = Accounts(pool, log, self.journal, self.passwords, self.sessions, self.signals)
         self.second_factor = SecondFactor(pool, log.vault, self.journal)
         self.preferences = Preferences(pool, self.journal)
-        self.login = Login(
-            pool, self.passwords, self.accounts, self.second_factor, self.sessions, self.limits
-        )
+        self.login = Login(pool, self.passwords, self.accounts, self.second_factor, self.limits)
 
     async def signup(self, new: NewAccount, address: str) -> AccountRow:
         """An account for whoever asks from ``address``. Raises RateLimited and what ``create`` raises."""
@@ -129,17 +128,51 @@ class Identity:
         event = AccountSessionRevoked(account_id=actor.account_id, session_id=None, reason="logout_all")
         await self.journal.write(actor.account_id, actor.tenant_id, event)
 
-    async def change_password(self, actor: Actor, current: str, new: str) -> None:
-        """Change the password; everything but the actor's own session ends.
+    async def reauthenticate(self, actor: Actor, password: str, code: str | None) -> OpenedSession | None:
+        """Prove password and second factor again, which allows changes to credentials for a while.
+
+        Returns the browser session under its new token; None for API clients. Raises what
+        :meth:`Login.reauthenticate` raises.
+        """
+        await self.login.reauthenticate(actor, password, code)
+        return await self.sessions.confirm(actor)
+
+    async def change_password(
+        self, actor: Actor, current: str, new: str, code: str | None
+    ) -> OpenedSession | None:
+        """Change the password; everything but the actor's own session ends, and that gets a new token.
 
         Raises:
-            RateLimited, InvalidCredentials, WeakPassword.
+            RateLimited, InvalidCredentials, SecondFactorRequired, InvalidSecondFactor, WeakPassword.
         """
-        await self.login.check_password(actor, current)
         account = await self.accounts.get(actor.account_id)
         check_password_policy(new, account.email, account.display_name)
-        await self.accounts.store_password(actor.account_id, new)
-        await self.sessions.end_all(actor.account_id, but=actor.credential_id)
-        await self.signals.revoked(actor.account_id, kept=actor.credential_id)
-        event = AccountPasswordChanged(account_id=actor.account_id, sessions_revoked=True)
-        await self.journal.write(actor.account_id, actor.tenant_id, event)
+        session = await self.reauthenticate(actor, current, code)
+        await self._replace_password(account, new, kept=actor.credential_id)
+        return session
+
+    async def reset_password(self, token: str, new: str, code: str | None, address: str) -> AccountRow:
+        """Set a new password with a reset token of an admin; all sessions end. The second factor stays.
+
+        Raises:
+            RateLimited, InvalidToken, SecondFactorRequired, InvalidSecondFactor, WeakPassword.
+        """
+        bucket = Bucket(f"reset:{address}", PASSWORD_RESET)
+        await self.limits.take(bucket)
+        account_id = await self.tickets.account_of_reset(token)
+        if account_id is None:
+            raise InvalidToken("This reset token is unknown, expired or used.")
+        account = await self.accounts.get(account_id)
+        check_password_policy(new, account.email, account.display_name)
+        await self.login.check_second_factor(account, code)
+        if not await self.tickets.spend_reset(token):
+            raise InvalidToken("This reset token is unknown, expired or used.")
+        await self._replace_password(account, new, kept=None)
+        return account
+
+    async def _replace_password(self, account: AccountRow, new: str, kept: UUID | None) -> None:
+        await self.accounts.store_password(account.account_id, new)
+        await self.sessions.end_all(account.account_id, but=kept)
+        await self.signals.revoked(account.account_id, kept=kept)
+        event = AccountPasswordChanged(account_id=account.account_id, sessions_revoked=True)
+        await self.journal.write(account.account_id, account.tenant_id, event)

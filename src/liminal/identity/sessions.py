@@ -23,6 +23,8 @@ LIFETIME = timedelta(days=30)
 """A session ends so long after signing in, whatever happens."""
 IDLE = timedelta(days=7)
 """A session ends when it was not used for so long."""
+MOST = 50
+"""Sessions, and token families, that an account has at the same time; a new one ends the least used."""
 TOUCH = timedelta(minutes=1)
 """``last_used_at`` is written at most so often."""
 
@@ -52,7 +54,7 @@ class OpenedSession:
 
 
 _ACTOR = """
-    a.tenant_id::text AS tenant_id, a.role, a.plan, c.suspended OR a.suspended AS suspended
+    a.tenant_id, a.role, a.plan, c.suspended OR a.suspended OR a.deleted AS suspended
     FROM {table} s
     JOIN vault.credentials c ON c.account_id = s.account_id AND NOT c.pending
     JOIN read.accounts a ON a.account_id = s.account_id
@@ -71,7 +73,7 @@ _BY_FAMILY = (
 )
 
 _LIST = """
-    SELECT s.*, a.tenant_id::text AS tenant_id FROM (
+    SELECT s.*, a.tenant_id FROM (
         SELECT id, 'session' AS kind, account_id, created_at, last_used_at, expires_at, user_agent, address
         FROM vault.sessions WHERE expires_at > now() AND last_used_at > now() - $2::interval
         UNION ALL
@@ -129,6 +131,13 @@ class Sessions:
             user_agent,
             address,
         )
+        await self._pool.execute(
+            """DELETE FROM vault.sessions WHERE id IN (
+                   SELECT id FROM vault.sessions WHERE account_id = $1
+                   ORDER BY last_used_at DESC, id DESC OFFSET $2)""",
+            account_id,
+            MOST,
+        )
         return OpenedSession(session_id, token, int(LIFETIME.total_seconds()))
 
     async def actor(self, token: str) -> Actor | None:
@@ -175,12 +184,25 @@ class Sessions:
             raise HiddenResource("There is no such session.")
         return _session_row(row)
 
-    async def confirm(self, actor: Actor) -> None:
-        """Note that the password of the session or family was entered again now."""
-        table = "vault.sessions" if actor.credential is Credential.SESSION else "vault.token_families"
-        await self._pool.execute(
-            f"UPDATE {table} SET authenticated_at = now() WHERE id = $1", actor.credential_id
+    async def confirm(self, actor: Actor) -> OpenedSession | None:
+        """Note that the password was entered again now.
+
+        A browser session goes on under a new token, which is returned: the old one may have been seen by
+        someone. None for a token family, whose tokens change with every refresh.
+        """
+        if actor.credential is not Credential.SESSION:
+            await self._pool.execute(
+                "UPDATE vault.token_families SET authenticated_at = now() WHERE id = $1", actor.credential_id
+            )
+            return None
+        token = new_token()
+        left = await self._pool.fetchval(
+            """UPDATE vault.sessions SET authenticated_at = now(), token_hash = $2 WHERE id = $1
+               RETURNING extract(epoch FROM expires_at - now())::int""",
+            actor.credential_id,
+            token_hash(token),
         )
+        return None if left is None else OpenedSession(actor.credential_id, token, left)
 
     async def end(self, session_id: UUID) -> None:
         """End one session or family."""

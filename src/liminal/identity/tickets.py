@@ -1,4 +1,4 @@
-"""Tickets that open one websocket: one use, short-lived, in Redis."""
+"""One-use tokens in Redis: tickets that open one websocket, and tokens that reset one password."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from liminal.identity.actor import Actor, Credential
 from liminal.identity.opaque import new_token, token_hash
 
 LIFETIME = 30
-"""Seconds."""
+"""Seconds that a ticket is good for."""
+RESET_LIFETIME = 3600
+"""Seconds that a reset token is good for."""
+RESET_PREFIX = "lip_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,23 @@ class Tickets:
             return None
         fields = orjson.loads(value)
         return Redeemed(Credential(fields["credential"]), UUID(fields["credential_id"]))
+
+    async def issue_reset(self, account_id: UUID) -> str:
+        """A token that sets a new password once, for an admin to hand to the account's owner."""
+        token = new_token(RESET_PREFIX)
+        await self._redis.set(self._key(token), str(account_id), ex=RESET_LIFETIME)
+        return token
+
+    async def account_of_reset(self, token: str) -> UUID | None:
+        """Whose password the token resets; None when it is unknown, expired or used."""
+        if not token.startswith(RESET_PREFIX):
+            return None
+        value: Any = await self._redis.get(self._key(token))
+        return None if value is None else UUID(value.decode())
+
+    async def spend_reset(self, token: str) -> bool:
+        """Use the token up; False when another request was first."""
+        return bool(await self._redis.delete(self._key(token)))
 
     def _key(self, token: str) -> str:
         return self._prefix + token_hash(token).hex()

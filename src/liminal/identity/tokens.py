@@ -18,7 +18,7 @@ from liminal.identity.actor import Actor
 from liminal.identity.errors import InvalidToken, TokenReplayed
 from liminal.identity.journal import Journal
 from liminal.identity.opaque import new_token, token_hash
-from liminal.identity.sessions import LIFETIME, Sessions
+from liminal.identity.sessions import LIFETIME, MOST, Sessions
 from liminal.identity.signals import Signals
 from liminal.identity.signing_keys import SigningKeys
 from liminal.log.events import AccountRefreshReused
@@ -67,6 +67,13 @@ class Tokens:
                 address,
             )
             await self._store(connection, family_id, refresh)
+            await connection.execute(
+                """UPDATE vault.token_families SET revoked_at = now() WHERE id IN (
+                       SELECT id FROM vault.token_families WHERE account_id = $1 AND revoked_at IS NULL
+                       ORDER BY last_used_at DESC, id DESC OFFSET $2)""",
+                account_id,
+                MOST,
+            )
         return family_id, await self._pair(account_id, family_id, refresh)
 
     async def refresh(self, token: str, address: str) -> TokenPair:
@@ -78,7 +85,7 @@ class Tokens:
         fresh = new_token(REFRESH_PREFIX)
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
-                """SELECT t.used_at, t.family_id, f.account_id, a.tenant_id::text AS tenant_id,
+                """SELECT t.used_at, t.family_id, f.account_id, a.tenant_id,
                           f.revoked_at IS NULL AND f.expires_at > now() AND NOT c.suspended AS alive
                    FROM vault.refresh_tokens t
                    JOIN vault.token_families f ON f.id = t.family_id
