@@ -171,6 +171,10 @@ def run(command: Sequence[str], at: Path = ROOT, **environment: str) -> None:
     """Run a command with its output shown; a failure ends the bootstrap with the command's name."""
     foreign = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
     inherited = {name: value for name, value in os.environ.items() if name not in foreign}
+    # one variable for the certificates of a company's proxy is enough: each tool reads another
+    if "SSL_CERT_FILE" in inherited:
+        for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+            inherited.setdefault(name, inherited["SSL_CERT_FILE"])
     status = subprocess.run(command, cwd=at, env={**inherited, **environment}, check=False).returncode
     if status:
         sys.exit(f"bootstrap: {Path(command[0]).name} ended with status {status}")

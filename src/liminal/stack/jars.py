@@ -10,6 +10,7 @@ import hashlib
 import logging
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path
 from liminal.stack.errors import ChecksumMismatch, StackError
 
 LOCK = Path(__file__).parent / "locks" / "jars.txt"
+ATTEMPTS = 3
 ROOTS = ("org.apache.kafka:kafka_2.13:4.4.0", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5")
 """What is asked for; all else in the lock follows. The second binds Kafka's slf4j to log4j."""
 
@@ -105,10 +107,15 @@ def _download(coordinate: str, repository: Path) -> Path:
     logging.getLogger("jgo").setLevel(logging.ERROR)
     group, artifact, version = coordinate.split(":")
     component = MavenContext(repo_cache=repository, timeout=60).project(group, artifact).at_version(version)
-    try:
-        return component.artifact().resolve()
-    except (requests.RequestException, RuntimeError) as error:
-        raise StackError(f"{coordinate} could not be downloaded: {error}", coordinate=coordinate) from error
+    for attempt in range(ATTEMPTS):
+        try:
+            return component.artifact().resolve()
+        except (requests.RequestException, RuntimeError) as error:
+            if attempt == ATTEMPTS - 1:
+                reason = f"{coordinate} could not be downloaded: {error}"
+                raise StackError(reason, coordinate=coordinate) from error
+            time.sleep(2**attempt)
+    raise AssertionError("unreachable")
 
 
 def _sha256(file: Path) -> str:
@@ -127,7 +134,10 @@ def main(arguments: Sequence[str]) -> None:
         )
         print(f"{len(lines)} jars locked")
         return
-    fetch(read_settings().cache, locked_jars(), print)
+    try:
+        fetch(read_settings().cache, locked_jars(), print)
+    except StackError as error:
+        sys.exit(f"liminal: {error.message}")
 
 
 if __name__ == "__main__":
