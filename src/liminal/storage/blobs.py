@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
@@ -159,6 +160,8 @@ def _digest(file: IO[bytes]) -> str:
 
 
 def _path(hash_: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", hash_):
+        raise BlobMissing(f"{hash_!r} is not the hash of a blob", hash=hash_)
     return f"{hash_[:2]}/{hash_}"
 
 
