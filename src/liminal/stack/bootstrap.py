@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -112,12 +113,34 @@ def get_jars() -> None:
 
 
 def build_ui() -> None:
-    """Install the interface's packages and build it, with the Node that .venv carries."""
+    """Install the interface's packages and build it, with the Node that .venv carries.
+
+    Not `npm ci`: a registry may lack packages of other platforms, a lock made there leaves them out, and then
+    `npm ci` refuses it on every machine. What was installed is held against the lock instead.
+    """
     _node_tools()
     path = f"{NODE_TOOLS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     npm = str(NODE_TOOLS / "npm")
-    run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], at=UI, PATH=path)
+    run([npm, "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], at=UI, PATH=path)
+    strangers = unlocked_packages(UI / "package-lock.json", UI / "node_modules/.package-lock.json")
+    if strangers:
+        sys.exit(f"bootstrap: npm installed what package-lock.json does not name: {', '.join(strangers)}")
     run([npm, "run", "--silent", "build"], at=UI, PATH=path)
+
+
+def unlocked_packages(lock: Path, installed: Path) -> list[str]:
+    """Folders of installed packages whose version or checksum is not the lock's.
+
+    An optional package that the lock does not know is another platform's: its parent names its exact version.
+    """
+    wanted, found = (json.loads(file.read_text())["packages"] for file in (lock, installed))
+
+    def pinned(name: str, package: dict[str, object]) -> bool:
+        if name not in wanted:
+            return package.get("optional") is True
+        return all(package.get(key) == wanted[name].get(key) for key in ("version", "integrity"))
+
+    return [name for name, package in found.items() if not pinned(name, package)]
 
 
 def ui_sources() -> list[Path]:
