@@ -14,6 +14,7 @@ from liminal.log.decode import Decoder, Flat, decode_record
 from liminal.log.errors import LogError, UnknownEvent
 from liminal.projector.definition import ANY, VERDICT
 from liminal.projector.generation import Generation, quoted
+from liminal.projector.session import patiently
 
 Record = Any
 """aiokafka's ConsumerRecord, whose type parameters say nothing here, or what parked.py keeps of one."""
@@ -75,7 +76,7 @@ async def decode_batch(
     decoder: Decoder, partition: int, start: int, end: int, records: Sequence[Record]
 ) -> Batch:
     """Decode records, giving way to other tasks every few of them."""
-    keys = await decoder.keys(records)
+    keys = await patiently(lambda: decoder.keys(records))
     events: list[Flat] = []
     faults: dict[int, LogError] = {}
     for index, record in enumerate(records, 1):

@@ -5,9 +5,9 @@ nothing may be folded across. ``tables.sql`` makes its tables, ``indexes.sql`` (
 rebuild leaves for the end, ``views.sql`` (optional) the views and functions in schema ``read`` that are more
 than the table itself. ``folds/<event.type>.sql`` is one statement over ``json_to_recordset($1::json)``.
 
-``folds/_any.sql`` gets every record's envelope: ``_partition``, ``_offset``, ``_type``, ``_time``, ``_tenant``.
-``folds/_verdict.sql`` gets every versioned record's, with ``accepted`` and ``version``; who has it keeps a table
-``verdicts (partition, "offset", accepted, version)``, where those who fold later look them up.
+``folds/_any.sql`` gets every record's envelope: ``_partition``, ``_offset``, ``_type``, ``_time``,
+``_tenant``. ``folds/_verdict.sql`` gets every versioned record's, with ``accepted`` and ``version``; who has
+it keeps a table ``verdicts (partition, "offset", accepted, version)``, where who folds later looks them up.
 """
 
 from __future__ import annotations

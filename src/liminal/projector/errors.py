@@ -43,6 +43,12 @@ class ForeignLog(ProjectorError):
     code: ClassVar[str] = "projector_foreign_log"
 
 
+class LogTruncated(ProjectorError):
+    """The log no longer has what is at a checkpoint: it was cut, or it is another topic of the same name."""
+
+    code: ClassVar[str] = "projector_log_truncated"
+
+
 class RebuildStopped(ProjectorError):
     """A rebuild met what it can't fold; ``details["position"]`` says where. It resumes there."""
 

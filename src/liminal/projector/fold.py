@@ -32,6 +32,7 @@ from liminal.projector.errors import Fenced, RebuildStopped
 from liminal.projector.generation import Generation, quoted
 from liminal.projector.parked import Parked, park
 from liminal.projector.session import Raw, Session, is_fence, is_transient
+from liminal.storage.postgres import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +77,7 @@ class Standing:
 
 
 async def read_standings(
-    connection: Raw, generations: Sequence[Generation], partition: int
+    connection: Connection, generations: Sequence[Generation], partition: int
 ) -> list[Standing]:
     """Where these generations stand in a partition; one that was dropped is left out."""
     by_id = {g.id: g for g in generations}

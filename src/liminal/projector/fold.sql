@@ -11,7 +11,7 @@ $$;
 -- One batch of one partition, folded into a group of generations: all of it or nothing.
 --
 -- generations   who folds; all stand at the same position
--- parks         their counters of parked streams, as the caller knows them
+-- known_parks   their counters of parked streams, as the caller knows them
 -- is_live       whether the caller is the projector (true) or a rebuild (false)
 -- part          the partition
 -- start_at      the offset that the batch begins at
@@ -25,7 +25,7 @@ $$;
 -- Raises LM001 when another worker has folded this batch, or when the generations are no longer what the caller
 -- thinks: nothing was written and the caller reads its checkpoints again.
 CREATE OR REPLACE FUNCTION liminal.fold(
-    generations int[], parks bigint[], is_live boolean, part int, start_at bigint, end_at bigint,
+    generations int[], known_parks bigint[], is_live boolean, part int, start_at bigint, end_at bigint,
     last_time timestamptz, calls text[], payload_of int[], payloads json[], wake text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -33,7 +33,7 @@ DECLARE
 BEGIN
     UPDATE liminal.checkpoints AS c
     SET position = end_at, event_time = coalesce(last_time, c.event_time), folded_at = clock_timestamp()
-    FROM unnest(generations, parks) AS g (id, parks)
+    FROM unnest(generations, known_parks) AS g (id, parks)
     WHERE c.generation_id = g.id AND c.partition = part
         AND c.position = start_at AND c.parks = g.parks AND c.live = is_live;
     GET DIAGNOSTICS moved = ROW_COUNT;

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from liminal.log.decode import Decoder
 from liminal.log.errors import BrokerUnavailable
 from liminal.projector.batch import Batch, Record, decode_batch
+from liminal.projector.errors import LogTruncated
 from liminal.settings import Settings
 
 Item = TypeVar("Item")
@@ -25,22 +26,35 @@ POLL_MS = 200
 """Longest wait for records before looking whether there is anything else to do."""
 
 
-def consumer_options(settings: Settings) -> dict[str, object]:
-    """What every consumer of the projector is made with."""
-    return {
-        "bootstrap_servers": settings.kafka_bootstrap_servers,
-        "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",
-        "max_partition_fetch_bytes": FETCH,
-        "fetch_max_bytes": 4 * FETCH,
-        "max_poll_interval_ms": 600_000,
-    }
+def make_consumer(settings: Settings, group: str | None = None) -> AIOKafkaConsumer:
+    """A consumer as the projector needs it, not yet started."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH,
+        fetch_max_bytes=4 * FETCH,
+        max_poll_interval_ms=600_000,
+        session_timeout_ms=10_000,
+    )
+
+
+def check_contiguous(start: int, records: Sequence[Record]) -> None:
+    """See that a fetch went on from where it was to. Raises LogTruncated."""
+    if records and records[0].offset < start:
+        first = records[0]
+        raise LogTruncated(
+            f"partition {first.partition} of {first.topic} was folded up to {start} and ends before it: the log "
+            "was cut, or replaced",
+            position=f"{first.partition}:{start}",
+        )
 
 
 @contextlib.asynccontextmanager
 async def open_consumer(settings: Settings, *partitions: int) -> AsyncGenerator[AIOKafkaConsumer]:
     """A consumer outside any group, assigned to these partitions. Raises BrokerUnavailable."""
-    consumer = AIOKafkaConsumer(**consumer_options(settings))  # pyright: ignore[reportArgumentType]
+    consumer = make_consumer(settings)
     try:
         await consumer.start()
     except (KafkaError, OSError) as error:
@@ -74,6 +88,7 @@ async def read_batches(
         while start < stop:
             found = await consumer.getmany(tp, timeout_ms=POLL_MS, max_records=size)
             records: list[Record] = [r for r in found.get(tp, ()) if r.offset < stop]
+            check_contiguous(start, records)
             # the position also passes records that no consumer is shown
             end = min(stop, await consumer.position(tp))
             if end > start:

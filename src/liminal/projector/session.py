@@ -7,18 +7,22 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import structlog
 
 from liminal.projector.errors import DatabaseLost, Fenced
 from liminal.settings import Settings
+from liminal.storage.errors import DatabaseUnavailable
 from liminal.storage.postgres import CONNECT_TIMEOUT
 
 log = structlog.get_logger(__name__)
 
-Raw = asyncpg.Connection[asyncpg.Record]
+if TYPE_CHECKING:
+    Raw = asyncpg.Connection[asyncpg.Record]
+else:
+    Raw = asyncpg.Connection
 Result = TypeVar("Result")
 
 FENCED = "LM001"
@@ -27,6 +31,8 @@ TRANSIENT = ("08", "40", "53", "55", "57", "58")
 and deadlock, resources, locks, operator intervention, the system below."""
 DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before each repetition; the last one repeats."""
+PATIENCE = 60.0
+"""Seconds until a Postgres that does not come back is given up."""
 
 SETTINGS = {
     "application_name": "liminal projector",
@@ -40,7 +46,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed later."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(TRANSIENT)
-    return isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError)
+    return isinstance(error, asyncpg.InterfaceError | DatabaseUnavailable | OSError | TimeoutError)
 
 
 def is_fence(error: BaseException) -> bool:
@@ -72,6 +78,34 @@ async def install(connection: Raw) -> None:
         await connection.execute(sql)
 
 
+async def patiently(work: Callable[[], Awaitable[Result]], patience: float = PATIENCE) -> Result:
+    """Run ``work``, again and again while what stops it is transient, for ``patience`` seconds.
+
+    Raises Fenced, DatabaseLost, or what ``work`` raised for good.
+    """
+    deadline = time.monotonic() + patience
+    attempt = 0
+    while True:
+        try:
+            return await work()
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            DatabaseUnavailable,
+            OSError,
+            TimeoutError,
+        ) as error:
+            if is_fence(error):
+                raise Fenced(str(error)) from error
+            if not is_transient(error):
+                raise
+            if time.monotonic() > deadline:
+                raise DatabaseLost(f"Postgres did not come back: {error}") from error
+            log.warning("projector.retry", attempt=attempt + 1, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(DELAYS[min(attempt, len(DELAYS) - 1)])
+            attempt += 1
+
+
 class Session:
     """One connection and the patience of a worker.
 
@@ -79,7 +113,7 @@ class Session:
         patience: seconds after which a Postgres that does not come back is given up.
     """
 
-    def __init__(self, settings: Settings, *, patience: float = 60.0) -> None:
+    def __init__(self, settings: Settings, *, patience: float = PATIENCE) -> None:
         self._settings = settings
         self._patience = patience
         self._connection: Raw | None = None
@@ -91,25 +125,12 @@ class Session:
         return self._connection
 
     async def attempt(self, work: Callable[[Raw], Awaitable[Result]]) -> Result:
-        """Run ``work``, again and again while what stops it is transient.
+        """Run ``work`` on the connection, patiently. Raises what ``patiently`` raises."""
 
-        Raises Fenced, DatabaseLost, or what ``work`` raised for good.
-        """
-        deadline = time.monotonic() + self._patience
-        attempt = 0
-        while True:
-            try:
-                return await work(await self.connection())
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                if is_fence(error):
-                    raise Fenced(str(error)) from error
-                if not is_transient(error):
-                    raise
-                if time.monotonic() > deadline:
-                    raise DatabaseLost(f"Postgres did not come back: {error}") from error
-                log.warning("projector.retry", attempt=attempt + 1, error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(DELAYS[min(attempt, len(DELAYS) - 1)])
-                attempt += 1
+        async def once() -> Result:
+            return await work(await self.connection())
+
+        return await patiently(once, self._patience)
 
     async def close(self) -> None:
         """Close the connection."""
