@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +23,10 @@ CONTRACT = {
 }
 """Settings of the topic: nothing is compacted, dropped, stamped anew, or lost to a lagging replica."""
 
+KNOWN_WITHIN = 10.0
+"""Seconds after which a new topic that no broker knows counts as a broker that is away."""
+RETRY = 0.05
+
 
 async def ensure_topic(settings: Settings) -> None:
     """Create the topic when it is absent; check it against the contract when it is there.
@@ -40,8 +45,7 @@ async def count_partitions(settings: Settings) -> int:
     async with _admin(settings) as admin:
         if settings.topic not in await admin.list_topics():
             raise LogError(f"there is no topic {settings.topic}; `liminal init` creates it")
-        (described,) = await admin.describe_topics([settings.topic])
-        return len(described["partitions"])
+        return await _count(admin, settings.topic)
 
 
 @asynccontextmanager
@@ -51,7 +55,7 @@ async def _admin(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
     try:
         await admin.start()
         yield admin
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, TimeoutError) as error:
         raise BrokerUnavailable(f"no Kafka broker answers at {servers}: {error}", servers=servers) from error
     finally:
         await admin.close()
@@ -93,6 +97,16 @@ async def _check(admin: AIOKafkaAdminClient, settings: Settings) -> None:
             f"at least {_max_message(settings)}",
             "raise it, or lower LIMINAL_MAX_EVENT_BYTES",
         )
+
+
+async def _count(admin: AIOKafkaAdminClient, topic: str) -> int:
+    """How many partitions the topic has; a topic made a moment ago may need another moment to be known."""
+    async with asyncio.timeout(KNOWN_WITHIN):
+        while True:
+            (described,) = await admin.describe_topics([topic])
+            if count := len(described["partitions"]):
+                return count
+            await asyncio.sleep(RETRY)
 
 
 async def _check_brokers(admin: AIOKafkaAdminClient) -> int:
