@@ -86,6 +86,8 @@ export const conversations = {
 }
 
 export const feedback = {
+  page: (cursor: string | null) =>
+    request<Page<Feedback>>("GET", `/v1/feedback?${query({ cursor, limit: 50 })}`),
   give: (messageId: string, body: FeedbackInput) =>
     request<Feedback>("POST", `/v1/messages/${messageId}/feedback`, body),
   change: (id: string, body: { value: 1 | -1 } | { text: string }) =>

@@ -5,12 +5,12 @@ const HORIZON = 660
 const STEP = 0.69
 const DOORS = 7
 
-/** One doorway, seen at `scale` from the vanishing point. */
-function doorway(scale: number): string {
+/** One doorway, seen at `scale` from the vanishing point; open below unless closed. */
+function doorway(scale: number, end = "z"): string {
   const half = 400 * scale
   const foot = HORIZON + 520 * scale
   const spring = HORIZON - 150 * scale
-  return `M${CENTRE - half} ${foot}V${spring}a${half} ${half} 0 0 1 ${half * 2} 0V${foot}z`
+  return `M${CENTRE - half} ${foot}V${spring}a${half} ${half} 0 0 1 ${half * 2} 0V${foot}${end}`
 }
 
 const scales = Array.from({ length: DOORS }, (_, index) => 1.16 * STEP ** index)
@@ -32,9 +32,9 @@ export function Threshold({ className }: { className?: string }) {
           <stop offset="1" stopColor="#0c222d" />
         </linearGradient>
         <linearGradient id="lamp" x1="0" y1="0" x2="0" y2="1">
-          <stop offset="0" stopColor="#ffd99a" />
-          <stop offset="0.65" stopColor="#f6b552" />
-          <stop offset="1" stopColor="#ffe3b0" />
+          <stop offset="0" stopColor="#ffdda3" />
+          <stop offset="0.5" stopColor="#f9c06a" />
+          <stop offset="1" stopColor="#ffe6ba" />
         </linearGradient>
         <linearGradient id="spill" x1="0" y1="0" x2="0" y2="1">
           <stop offset="0" stopColor="#ffcf87" stopOpacity="0.85" />
@@ -56,14 +56,19 @@ export function Threshold({ className }: { className?: string }) {
       </defs>
       <rect width="900" height="1200" fill="url(#dusk)" />
       {scales.slice(0, -1).map((scale, index) => (
-        <path
-          key={scale}
-          d={doorway(scale)}
-          fill={`oklch(${0.235 + index * 0.047} ${0.034 + index * 0.005} ${228 - index * 6})`}
-          stroke="#f4bd6a"
-          strokeOpacity={0.05 + index * 0.05}
-          strokeWidth={2.4 - index * 0.25}
-        />
+        <g key={scale}>
+          <path
+            d={doorway(scale)}
+            fill={`oklch(${0.235 + index * 0.047} ${0.034 + index * 0.005} ${228 - index * 6})`}
+          />
+          <path
+            d={doorway(scale, "")}
+            fill="none"
+            stroke="#f4bd6a"
+            strokeOpacity={0.07 + index * 0.05}
+            strokeWidth={2.4 - index * 0.25}
+          />
+        </g>
       ))}
       <path
         d={`M${CENTRE - light.half} ${light.foot}L${CENTRE - 330} 1200H${CENTRE + 330}L${CENTRE + light.half} ${light.foot}z`}

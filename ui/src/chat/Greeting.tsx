@@ -1,6 +1,7 @@
 import { useAui } from "@assistant-ui/react"
 import type { ReactNode } from "react"
 import { useAccount } from "@/session"
+import { Lamplight } from "./Lamplight"
 
 const starters = [
   "Explain what a threshold is, in three sentences.",
@@ -21,8 +22,9 @@ export function Greeting({ children }: { children: ReactNode }) {
   const aui = useAui()
   const name = display_name?.split(" ")[0]
   return (
-    <div className="relative min-h-0 flex-1 overflow-y-auto">
-      <div className="mx-auto flex min-h-full w-full max-w-[46rem] flex-col justify-center px-4 pt-6 pb-[14vh]">
+    <div className="@container/home relative min-h-0 flex-1 overflow-x-hidden overflow-y-auto">
+      <Lamplight />
+      <div className="relative mx-auto flex min-h-full w-full max-w-[44rem] flex-col justify-center px-4 pt-6 pb-[14vh] @min-[64rem]/home:ml-[max(2rem,7cqw)]">
         <h1 className="settle mb-8 px-1 font-serif text-3xl leading-[1.08] font-[340] tracking-[-0.024em] sm:text-4xl">
           {partOfDay(new Date().getHours())}
           {name ? `, ${name}` : ""}

@@ -23,7 +23,7 @@ export function Notes({ message }: { message: Message }) {
   return (
     <aside
       aria-label="What you taught here"
-      className="mt-4 flex flex-col gap-3 @min-[70rem]/thread:absolute @min-[70rem]/thread:top-5 @min-[70rem]/thread:left-[calc(100%+2.25rem)] @min-[70rem]/thread:mt-0 @min-[70rem]/thread:w-[min(15rem,calc((100cqw-40rem)/2-4rem))]"
+      className="mt-4 flex flex-col gap-3 @min-[62rem]/thread:absolute @min-[62rem]/thread:top-5 @min-[62rem]/thread:left-[calc(100%+1.75rem)] @min-[62rem]/thread:mt-0 @min-[62rem]/thread:w-[min(15rem,calc((100cqw-40rem)/2-1.5rem))]"
     >
       {notes.map((note) => (
         <Note key={note.id} note={note} message={message} />
@@ -57,14 +57,10 @@ function Note({ note, message }: { note: Feedback; message: Message }) {
         </p>
       )}
       <div className="absolute top-0 right-0 flex opacity-0 transition-opacity group-hover/note:opacity-100 focus-within:opacity-100 touch:opacity-100">
-        <IconButton label="Change" className="size-6 [&_svg]:size-3" onClick={edit}>
+        <IconButton label="Change" size="small" onClick={edit}>
           <Pencil />
         </IconButton>
-        <IconButton
-          label="Take back"
-          className="size-6 [&_svg]:size-3.5"
-          onClick={() => withdraw(note)}
-        >
+        <IconButton label="Take back" size="small" onClick={() => withdraw(note)}>
           <X />
         </IconButton>
       </div>

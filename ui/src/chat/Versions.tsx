@@ -20,7 +20,7 @@ export function Versions({ id, what }: { id: string; what: "question" | "answer"
       <legend className="sr-only">Versions of this {what}</legend>
       <IconButton
         label={`Earlier ${what}`}
-        className="w-6"
+        size="small"
         disabled={here === 0}
         onClick={show(here - 1)}
       >
@@ -35,7 +35,7 @@ export function Versions({ id, what }: { id: string; what: "question" | "answer"
       </span>
       <IconButton
         label={`Later ${what}`}
-        className="w-6"
+        size="small"
         disabled={here === all.length - 1}
         onClick={show(here + 1)}
       >

@@ -148,7 +148,6 @@ function table(node: Table, context: Context): ReactNode {
     row?.children.map((cell, index) =>
       createElement(
         tag,
-        // biome-ignore lint/suspicious/noArrayIndexKey: a syntax tree has no other names
         {
           key: index,
           style: alignment(node.align?.[index]),

@@ -57,17 +57,34 @@ export function Spinner() {
   )
 }
 
-type IconProps = ComponentProps<"button"> & { label: string; pressed?: boolean; hint?: string }
+const iconSizes = {
+  small: "size-6 [&_svg]:size-3.5",
+  medium: "size-8 touch:size-10 [&_svg]:size-4",
+} as const
+
+type IconProps = ComponentProps<"button"> & {
+  label: string
+  pressed?: boolean
+  hint?: string
+  size?: keyof typeof iconSizes
+}
 
 /** A button that shows a sign only; its label is its name and its tip. */
-export function IconButton({ label, hint, pressed, className = "", ...rest }: IconProps) {
+export function IconButton({
+  label,
+  hint,
+  pressed,
+  size = "medium",
+  className = "",
+  ...rest
+}: IconProps) {
   return (
     <button
       type="button"
       aria-label={label}
       aria-pressed={pressed}
       title={hint ? `${label}  ${hint}` : label}
-      className={`inline-grid size-8 shrink-0 place-items-center rounded-md text-faint transition-colors hover:bg-hover hover:text-ink disabled:pointer-events-none disabled:opacity-40 aria-pressed:text-tide touch:size-10 [&_svg]:size-4 ${className}`}
+      className={`inline-grid shrink-0 place-items-center rounded-md text-faint transition-colors hover:bg-hover hover:text-ink disabled:pointer-events-none disabled:opacity-40 ${iconSizes[size]} ${className}`}
       {...rest}
     />
   )

@@ -70,7 +70,6 @@ export function Menu({ label, items, children, className = "", align = "end", he
       >
         {children}
       </button>
-      {/* biome-ignore lint/a11y/useSemanticElements: a menu of actions has no element of its own */}
       <div
         ref={menu}
         id={id}

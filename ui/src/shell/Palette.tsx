@@ -63,7 +63,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const [words, setWords] = useState("")
   const [chosen, setChosen] = useState(0)
   const asked = useDeferredValue(words.trim())
-  const list = useRef<HTMLUListElement>(null)
+  const list = useRef<HTMLDivElement>(null)
   const id = useId()
   const recent = useConversations(false).items
   const commands = useCommands().filter(({ label }) => matching(label, words.trim()))
@@ -119,7 +119,6 @@ export function Palette({ onClose }: { onClose: () => void }) {
           aria-expanded="true"
           aria-controls={id}
           aria-activedescendant={entries[current] ? `${id}-${current}` : undefined}
-          // biome-ignore lint/a11y/noAutofocus: the person asked to write here
           autoFocus
           value={words}
           onChange={(event) => {
@@ -131,7 +130,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
           className="h-14 w-full bg-transparent text-lg outline-none placeholder:text-faint"
         />
       </div>
-      <ul
+      <div
         ref={list}
         id={id}
         role="listbox"
@@ -140,7 +139,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       >
         {entries.map((entry, index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: keys are steered from the input (combobox)
-          <li
+          <div
             key={entry.id}
             id={`${id}-${index}`}
             role="option"
@@ -161,26 +160,27 @@ export function Palette({ onClose }: { onClose: () => void }) {
             {entry.aside && (
               <span className="mt-0.5 shrink-0 text-xs text-faint">{entry.aside}</span>
             )}
-          </li>
+          </div>
         ))}
         {entries.length === 0 && (
-          <li className="px-3 py-8 text-center text-sm text-faint">
+          <div className="px-3 py-8 text-center text-sm text-faint">
             {hits.isError
               ? "Search doesn't answer just now."
               : "Nothing was said with these words."}
-          </li>
+          </div>
         )}
-      </ul>
+      </div>
     </Dialog>
   )
 }
 
 /** The server marks what matched with U+0002 and U+0003. */
+const pieces = (text: string) => text.replaceAll("\u0003", "\u0002").split("\u0002")
+
 function Snippet({ text }: { text: string }) {
-  const parts = text.split(/\u0002([^\u0003]*)\u0003/)
   return (
     <span className="mt-0.5 line-clamp-2 block text-sm text-faint">
-      {parts.map((part, index) =>
+      {pieces(text).map((part, index) =>
         index % 2 === 1 ? (
           // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one text in order
           <mark key={index} className="rounded-xs bg-lamp/35 text-ink">
