@@ -125,7 +125,7 @@ def build_ui() -> None:
     strangers = unlocked_packages(UI / "package-lock.json", UI / "node_modules/.package-lock.json")
     if strangers:
         sys.exit(f"bootstrap: npm installed what package-lock.json does not name: {', '.join(strangers)}")
-    run([npm, "run", "--silent", "build"], at=UI, PATH=path)
+    run([npm, "run", "--silent", "build", "--", "--logLevel", "warn"], at=UI, PATH=path)
 
 
 def unlocked_packages(lock: Path, installed: Path) -> list[str]:

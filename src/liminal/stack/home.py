@@ -10,9 +10,9 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypedDict
+from typing import BinaryIO, TypedDict
 
-from liminal.stack.errors import HomeInUse
+from liminal.stack.errors import HomeInUse, StackError
 
 
 class ChildRun(TypedDict):
@@ -74,9 +74,7 @@ def locked(home: Path, patience: float = 1.0) -> Generator[None]:
 
     The kernel drops the lock with the process, however it ends; children don't inherit it.
     """
-    # it holds passwords, keys and everybody's data
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (home / "lock").open("ab") as file:
+    with _lock_file(home) as file:
         end = time.monotonic() + patience
         while True:
             try:
@@ -93,3 +91,14 @@ def locked(home: Path, patience: float = 1.0) -> Generator[None]:
                     ) from None
                 time.sleep(0.02)
         yield
+
+
+def _lock_file(home: Path) -> BinaryIO:
+    try:
+        # it holds passwords, keys and everybody's data
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return (home / "lock").open("ab")
+    except OSError as error:
+        raise StackError(
+            f"LIMINAL_HOME can't be used: {error.strerror}: {error.filename}", home=str(home)
+        ) from error

@@ -35,13 +35,15 @@ def server(home: Path, port: int, password: str) -> Child:
     programs = _programs()
     folder = home.absolute() / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
-    user = _unprivileged()
+    user = _unprivileged(folder / "data")
     options = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
 
     def create_once() -> Sequence[Step]:
+        if (folder / "data").exists():
+            return ()
         if user:
             os.chown(folder, *user)
-        return () if (folder / "data").exists() else _creation(programs, folder, password)
+        return _creation(programs, folder, password)
 
     return Child(
         name="postgres",
@@ -91,13 +93,15 @@ def _programs() -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-def _unprivileged() -> tuple[int, int] | None:
-    """Whom to run as: ourselves, or nobody when we are root, whom Postgres refuses."""
+def _unprivileged(data: Path) -> tuple[int, int] | None:
+    """Whom to run as: ourselves, or, when we are root, whom Postgres refuses, the data's owner, else nobody."""
     if os.geteuid() != 0:
         return None
     if sys.platform != "linux":
         raise StackError(
             "the embedded Postgres can't run as root here; use another user, or set DATABASE_URL"
         )
+    if data.exists():
+        return data.stat().st_uid, data.stat().st_gid
     entry = pwd.getpwnam("nobody")
     return entry.pw_uid, entry.pw_gid
