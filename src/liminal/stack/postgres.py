@@ -94,7 +94,7 @@ def _programs() -> Path:
 
 
 def _unprivileged(data: Path) -> tuple[int, int] | None:
-    """Whom to run as: ourselves, or, when we are root, whom Postgres refuses, the data's owner, else nobody."""
+    """Whom to run as: ourselves; when we are root, whom Postgres refuses, the data's owner, else nobody."""
     if os.geteuid() != 0:
         return None
     if sys.platform != "linux":
