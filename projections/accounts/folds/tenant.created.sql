@@ -1,5 +1,5 @@
 INSERT INTO tenants AS t (tenant_id, name, plan, created_at, _name, _created)
-SELECT DISTINCT ON (tenant_id) tenant_id, name, plan, _time, _offset, _offset
+SELECT DISTINCT ON (tenant_id) tenant_id, name, coalesce(plan, 'free'), _time, _offset, _offset
 FROM json_to_recordset($1::json) AS e (
     _offset bigint, _time timestamptz, tenant_id text, name text, plan text
 )

@@ -16,7 +16,9 @@ INSERT INTO adapter_versions AS t (
 )
 SELECT DISTINCT ON (adapter_id, adapter_version)
     adapter_id, adapter_version, _owner, run_id, weights ->> 'hash', (weights ->> 'size')::bigint, content_hash,
-    base_model, base_hash, rank, alpha, targets, parent_version, dataset_hash, feedback_ids, _time, _offset
+    base_model, base_hash, rank, alpha, targets, parent_version, dataset_hash, coalesce(feedback_ids, '{}'),
+    _time,
+    _offset
 FROM trained ORDER BY adapter_id, adapter_version, _offset
 ON CONFLICT (adapter_id, version) DO UPDATE SET
     owner_id = excluded.owner_id,

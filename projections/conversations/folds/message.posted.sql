@@ -7,8 +7,8 @@ WITH posted AS (
     )
     SELECT
         message_id, conversation_id, _owner, _tenant, parent_id, role, content, turn_id, client_id,
-        edited_from, regenerated_from, assistant_message_id, status, options, attachments, trace, citations,
-        usage, _time, _partition, _offset
+        edited_from, regenerated_from, assistant_message_id, coalesce(status, 'complete'), options, attachments,
+        trace, citations, usage, _time, _partition, _offset
     FROM json_to_recordset($1::json) AS e (
         _partition int, _offset bigint, _time timestamptz, _owner uuid, _tenant text, message_id uuid,
         conversation_id uuid, parent_id uuid, role text, content text, turn_id uuid, client_id uuid,

@@ -3,8 +3,8 @@ INSERT INTO preferences AS t (
     detector, rule, confidence, evidence, created_at, _statement, _created
 )
 SELECT DISTINCT ON (preference_id)
-    preference_id, _owner, _tenant, conversation_id, message_id, statement, dimension, value, polarity,
-    detector, rule, confidence, evidence, _time, _offset, _offset
+    preference_id, _owner, _tenant, conversation_id, message_id, statement, dimension, value,
+    coalesce(polarity, 'like'), detector, rule, confidence, coalesce(evidence, '{}'), _time, _offset, _offset
 FROM json_to_recordset($1::json) AS e (
     _offset bigint, _time timestamptz, _owner uuid, _tenant text, preference_id uuid, conversation_id uuid,
     message_id uuid, statement text, dimension text, value text, polarity text, detector text, rule text,

@@ -3,8 +3,9 @@ INSERT INTO _routes AS t (
     workflow_version, seed, sampling, instructions, context_ids, routed_at, _routed
 )
 SELECT DISTINCT ON (turn_id)
-    turn_id, _owner, model, backend, adapters, policy_id, policy_version, rules, workflow_id, workflow_version,
-    seed, sampling, instructions, context_ids, _time, _offset
+    turn_id, _owner, model, coalesce(backend, 'jax'), coalesce(adapters, '[]'), policy_id, policy_version,
+    coalesce(rules, '[]'), workflow_id, workflow_version, seed, coalesce(sampling, '{}'),
+    coalesce(instructions, '[]'), coalesce(context_ids, '{}'), _time, _offset
 FROM json_to_recordset($1::json) AS e (
     _offset bigint, _time timestamptz, _owner uuid, turn_id uuid, model text, backend text, adapters jsonb,
     policy_id text, policy_version int, rules jsonb, workflow_id text, workflow_version int, seed bigint,
