@@ -31,6 +31,12 @@ class ModelInvalid(EngineError):
     code = "model_invalid"
 
 
+class MemoryShort(EngineError):
+    """The model, its cache and its bank do not fit into the memory that is free."""
+
+    code = "memory_short"
+
+
 class AdapterNotFound(EngineError):
     """No adapter of that name is registered."""
 

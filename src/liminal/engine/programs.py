@@ -1,0 +1,245 @@
+"""Every compiled program of an engine, by name and bucket, compiled ahead.
+
+A program is lowered and compiled for exact shapes, then only called; nothing can recompile behind
+the scheduler's back, and ``compiled`` counts what was built.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
+
+from liminal.engine.bank import PAGE
+from liminal.engine.cache import (
+    Cache,
+    decode_step,
+    gather_rows,
+    move_slot,
+    prefill_chunk,
+    read_span,
+    write_span,
+)
+from liminal.engine.config import ModelConfig
+from liminal.engine.params import TARGETS, Lora, LoraPair, Params
+from liminal.engine.prefix import SPAN
+from liminal.engine.sampling import Rules, Seen, sample
+
+Key = tuple[Hashable, ...]
+
+
+def write_page(bank: Lora, first: jax.Array, pages: dict[str, tuple[jax.Array, jax.Array]]) -> Lora:
+    """The bank with PAGE rank rows of every linear replaced, from row ``first`` on."""
+
+    def put(rows: jax.Array, page: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_update_slice(rows, page.astype(rows.dtype), (first, 0))
+
+    return tuple(
+        {
+            name: LoraPair(put(pair.a, pages[name][0][index]), put(pair.b, pages[name][1][index]))
+            for name, pair in layer.items()
+        }
+        for index, layer in enumerate(bank)
+    )
+
+
+def reset_seen(seen: Seen, slot: jax.Array, prompt: jax.Array, counts: jax.Array) -> Seen:
+    """Start a slot's penalties: its prompt's tokens bool [V], and counts int32 [V] of resumed ones."""
+    return Seen(seen.counts.at[slot].set(counts), seen.prompt.at[slot].set(prompt))
+
+
+def move_seen(seen: Seen, source: jax.Array, target: jax.Array) -> Seen:
+    """Copy a slot's penalties to another slot."""
+    return Seen(
+        seen.counts.at[target].set(seen.counts[source]), seen.prompt.at[target].set(seen.prompt[source])
+    )
+
+
+class Programs:
+    """The programs of one model on one set of shapes.
+
+    Rank rows come in three ways: ``none`` (no adapters), ``few`` (at most ``few`` rows of the bank,
+    gathered) and ``all`` (the whole bank).
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        params: Params,
+        cache: Cache,
+        bank: Lora,
+        seen: Seen,
+        few: int,
+        mesh: Mesh | None = None,
+    ) -> None:
+        """Only the shapes, types and placements of the arrays are kept."""
+        self.config = config
+        self.few = few
+        self.rows = 0 if not bank else next(iter(bank[0].values())).a.shape[0]
+        self.vocab = config.vocab_size
+        self.mesh = mesh
+        self._shapes = jax.tree.map(_shape, (params, cache, bank, seen))
+        self._built: dict[Key, Any] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def compiled(self) -> int:
+        """How many programs have been compiled."""
+        return len(self._built)
+
+    def warm(self, keys: Iterable[Key], workers: int) -> None:
+        """Compile these programs, ``workers`` at a time."""
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(self.get, keys))
+
+    def get(self, key: Key) -> Callable[..., Any]:
+        """The program of that name and bucket, compiled now if it was not ahead."""
+        program = self._built.get(key)
+        if program is None:
+            built = self._build(key)
+            with self._lock:
+                program = self._built.setdefault(key, built)
+        return program
+
+    def _build(self, key: Key) -> Any:
+        name, *bucket = key
+        function, donated, arguments = getattr(self, f"_{name}")(*bucket)
+        if self.mesh is None:
+            return jax.jit(function, donate_argnums=donated).lower(*arguments).compile()
+        # what is donated must come back where it was; everything else is small and goes everywhere
+        results = jax.eval_shape(function, *arguments)
+        kept = [jax.tree.structure(arguments[index]) for index in donated]
+        everywhere = NamedSharding(self.mesh, Spec())
+
+        def placed(result: Any) -> Any:
+            if jax.tree.structure(result) in kept:
+                return _placements(arguments[donated[0]])
+            return _everywhere(result, everywhere)
+
+        whole = jax.tree.structure(results) in kept
+        shardings = (
+            placed(results) if whole or not isinstance(results, tuple) else tuple(map(placed, results))
+        )
+        return jax.jit(function, donate_argnums=donated, out_shardings=shardings).lower(*arguments).compile()
+
+    def _lora_arguments(self, mode: str, batch: int) -> tuple[Any, ...]:
+        """Shapes of (bank, gates[, rows]) for a mode."""
+        _, _, bank, _ = self._shapes
+        if mode == "none":
+            return ()
+        if mode == "few":
+            return (bank, _array((batch, self.few), np.float32), _array((self.few,), np.int32))
+        return (bank, _array((batch, self.rows), np.float32))
+
+    def _decode(self, batch: int, mode: str) -> tuple[Any, ...]:
+        params, cache, _, _ = self._shapes
+        config = self.config
+
+        def decode(params: Params, cache: Cache, tokens: Any, positions: Any, blocks: Any, *lora: Any) -> Any:
+            bank, gates = _resolve(lora)
+            return decode_step(params, config, cache, tokens, positions, blocks, bank, gates)
+
+        vector, scalar = _array((batch,), np.int32), _array((), np.int32)
+        return decode, (1,), (params, cache, vector, vector, scalar, *self._lora_arguments(mode, batch))
+
+    def _prefill(self, length: int, mode: str) -> tuple[Any, ...]:
+        params, cache, _, _ = self._shapes
+        config = self.config
+
+        def prefill(
+            params: Params, cache: Cache, tokens: Any, slot: Any, start: Any, count: Any, *lora: Any
+        ) -> Any:
+            bank, gates = _resolve(lora)
+            return prefill_chunk(params, config, cache, tokens, slot, start, count, bank, gates)
+
+        scalar = _array((), np.int32)
+        tokens = _array((length,), np.int32)
+        return prefill, (1,), (params, cache, tokens, scalar, scalar, scalar, *self._lora_arguments(mode, 1))
+
+    def _sample(self, batch: int) -> tuple[Any, ...]:
+        _, _, _, seen = self._shapes
+        f32, i32, flag = (_array((batch,), kind) for kind in (np.float32, np.int32, np.bool_))
+        rules = Rules(
+            temperature=f32, top_k=i32, top_p=f32, min_p=f32, repetition=f32, presence=f32, frequency=f32,
+            seed=_array((batch, 2), np.uint32), step=i32, constrained=flag, logprobs=flag,
+        )  # fmt: skip
+        logits, mask = (
+            _array((batch, self.vocab), np.float32),
+            _array((batch, -(-self.vocab // 32)), np.uint32),
+        )
+        return sample, (3,), (logits, rules, mask, seen, _array((), np.int32))
+
+    def _write_page(self) -> tuple[Any, ...]:
+        _, _, bank, _ = self._shapes
+        shapes, layers = self.config.linear_shapes(), self.config.layers
+        pages = {
+            name: (
+                _array((layers, PAGE, shapes[name][1]), np.float32),
+                _array((layers, PAGE, shapes[name][0]), np.float32),
+            )
+            for name in TARGETS
+        }
+        return write_page, (0,), (bank, _array((), np.int32), pages)
+
+    def _move(self) -> tuple[Any, ...]:
+        scalar = _array((), np.int32)
+        return move_slot, (0,), (self._shapes[1], scalar, scalar)
+
+    def _move_seen(self) -> tuple[Any, ...]:
+        scalar = _array((), np.int32)
+        return move_seen, (0,), (self._shapes[3], scalar, scalar)
+
+    def _reset_seen(self) -> tuple[Any, ...]:
+        prompt, counts = _array((self.vocab,), np.bool_), _array((self.vocab,), np.int32)
+        return reset_seen, (0,), (self._shapes[3], _array((), np.int32), prompt, counts)
+
+    def _read_span(self) -> tuple[Any, ...]:
+        scalar = _array((), np.int32)
+
+        def read(cache: Cache, slot: jax.Array, start: jax.Array) -> jax.Array:
+            return read_span(cache, slot, start, SPAN)
+
+        return read, (), (self._shapes[1], scalar, scalar)
+
+    def _write_span(self) -> tuple[Any, ...]:
+        scalar = _array((), np.int32)
+        cache = self._shapes[1]
+        config = self.config
+        shape = (2, config.layers, config.kv_heads, SPAN, config.head_dim)
+        return write_span, (0,), (cache, scalar, scalar, jax.ShapeDtypeStruct(shape, cache.keys[0].dtype))
+
+
+def _resolve(lora: tuple[Any, ...]) -> tuple[Any, Any]:
+    if not lora:
+        return None, None
+    bank, gates, *rows = lora
+    return (gather_rows(bank, rows[0]) if rows else bank), gates
+
+
+def _array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))
+
+
+def _placements(tree: Any) -> Any:
+    def placement(x: jax.ShapeDtypeStruct) -> Any:
+        return x.sharding
+
+    return jax.tree.map(placement, tree)
+
+
+def _everywhere(tree: Any, sharding: NamedSharding) -> Any:
+    def placement(_: Any) -> NamedSharding:
+        return sharding
+
+    return jax.tree.map(placement, tree)
+
+
+def _shape(x: jax.Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
