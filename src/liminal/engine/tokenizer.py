@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import tokenizers
-from jinja2 import TemplateError
-from jinja2.ext import loopcontrols
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from liminal.engine.config import read_json
@@ -162,6 +163,18 @@ def _template_of(folder: Path, config: Mapping[str, Any]) -> str | None:
     return template if isinstance(template, str) else None
 
 
+class GenerationTag(Extension):
+    """``{% generation %}…{% endgeneration %}``, around what the model wrote: transformers masks by it."""
+
+    tags = {"generation"}  # noqa: RUF012 (jinja2 declares it without ClassVar)
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """The block's content, in a scope of its own as in transformers."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=line)
+
+
 def _compile(source: str) -> Any:
     def raise_exception(message: str) -> None:
         raise TemplateError(message)
@@ -174,7 +187,7 @@ def _compile(source: str) -> Any:
 
     # the settings that transformers renders with; the sandbox forbids attributes of Python objects
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, GenerationTag]
     )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception  # pyright: ignore[reportArgumentType]
