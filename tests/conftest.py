@@ -15,8 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
+from liminal.log.topic import ensure_topic
 from liminal.settings import SERVICE_VARIABLES, Settings, read_settings
 from liminal.stack.embedded import Services, embedded_services
 
@@ -51,15 +52,13 @@ async def database_url(services: Services) -> AsyncGenerator[str]:
 async def topic(services: Services) -> AsyncGenerator[str]:
     """Name of a fresh topic that keeps the log's contract, deleted after the test."""
     name = f"t.{uuid.uuid4().hex[:12]}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=services.kafka_bootstrap_servers)
+    servers = services.kafka_bootstrap_servers
+    await ensure_topic(read_settings(topic=name, partitions=PARTITIONS, kafka_bootstrap_servers=servers))
+    yield name
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
-    try:
-        configuration = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=configuration)])
-        yield name
-        await admin.delete_topics([name])
-    finally:
-        await admin.close()
+    await admin.delete_topics([name])
+    await admin.close()
 
 
 @pytest.fixture
