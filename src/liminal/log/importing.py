@@ -106,6 +106,7 @@ class Import:
         self._ids: set[bytes] = set()
         self._earliest: int | None = None
         self._vault_keys: list[dict[str, Any]] = []
+        self._owners_to_seal: set[str] = set()
 
     async def run(self, meter: Callable[[str, int | None], Any]) -> Imported:
         """Check, then write. ``meter(what, total)`` makes the context that shows progress.
@@ -121,6 +122,7 @@ class Import:
                     self._check(raw)
                 progress.advance(len(chunk))
         done.keys = await import_keys(self._vault, self._vault_keys)
+        await self._vault.make_keys(self._owners_to_seal)
         held = await self._held(meter)
         with meter("importing", len(self._ids)) as progress:
             for chunk in _chunks(self._lines(cursor), CHUNK):
@@ -161,6 +163,8 @@ class Import:
             raise ImportRefused(f"line {raw.number}: {path}: {first['msg']}", line=raw.number) from error
         except (LiminalError, ValueError) as error:
             raise ImportRefused(f"line {raw.number}: {error}", line=raw.number) from error
+        if is_open(line):
+            self._owners_to_seal.add(line.owner)
         self._ids.add(str(line.id).encode())
         self._earliest = at if self._earliest is None else min(self._earliest, at)
 
@@ -189,10 +193,10 @@ class Import:
             else:
                 held.add(identity)
                 fresh.append(line)
-        keys = await self._vault.make_keys(line.owner for line in fresh if line.sealed is not None)
-        for line in fresh:
-            if line.sealed is not None:
-                seal_line(line, keys[line.owner])
+        to_seal = [line for line in fresh if is_open(line)]
+        keys = await self._vault.make_keys(line.owner for line in to_seal)
+        for line in to_seal:
+            seal_line(line, keys[line.owner])
         await self._producer.send_all(map(make_envelope, fresh), self._settings.append_timeout)
         done.written += len(fresh)
 
@@ -245,6 +249,21 @@ def make_envelope(line: Line) -> Envelope:
         ),
         timestamp_ms=timestamp_ms(line.time),
     )
+
+
+def is_open(line: Line) -> bool:
+    """Whether the line holds a personal value that is not sealed."""
+    if line.sealed is None:
+        return False
+    paths: set[str] = set()
+
+    def note(value: Any, path: str) -> Any:
+        paths.add(path)
+        return value
+
+    for personal in personal_fields(event_class(line.type, line.version)):
+        rewrite(line.data, personal.path, note)
+    return not paths <= set(line.sealed)
 
 
 def seal_line(line: Line, key: DataKey) -> None:

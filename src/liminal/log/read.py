@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import heapq
 import re
@@ -219,6 +220,7 @@ async def open_reader(settings: Settings) -> AsyncGenerator[Reader]:
     )
     try:
         await consumer.start()
+        await asyncio.sleep(0)  # its tasks must have begun: one that has not can't be stopped cleanly
         yield Reader(settings, consumer, partitions)
     finally:
         await consumer.stop()
