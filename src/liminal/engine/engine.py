@@ -16,79 +16,27 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import jax
-import psutil
+from typing import Literal, Self
 
 from liminal.engine.bank import PAGE, AdapterRegistry
 from liminal.engine.compile_cache import keep_compiled
-from liminal.engine.config import ModelConfig, read_config, read_json
-from liminal.engine.errors import BankFull, EngineClosed, MemoryShort, ModelInvalid, QueueFull, RequestInvalid
+from liminal.engine.config import ModelConfig, read_config
+from liminal.engine.errors import BankFull, EngineClosed, ModelInvalid, QueueFull, RequestInvalid
 from liminal.engine.grammar import GrammarFactory
-from liminal.engine.memory import MemoryPlan, plan_memory, readable
-from liminal.engine.numerics import Numbers, compute_dtype, quantise
+from liminal.engine.numerics import compute_dtype, quantise
+from liminal.engine.options import EngineOptions, check_memory, generation_defaults
 from liminal.engine.params import Params
 from liminal.engine.peft import Adapter
 from liminal.engine.prefix import PrefixCache
-from liminal.engine.request import NEUTRAL, Delta, Request, Sampling
-from liminal.engine.runner import Runner, Shapes
+from liminal.engine.request import NEUTRAL, Delta, Message, Request, Sampling
+from liminal.engine.runner import Runner
 from liminal.engine.scheduler import Scheduler
 from liminal.engine.sequence import Answer
 from liminal.engine.sharding import shard_params, tensor_mesh
 from liminal.engine.tokenizer import TextStream, Tokenizer
 from liminal.engine.weights import load_params
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """How an engine is sized and computes.
-
-    Attributes:
-      slots: sequences that decode at once.
-      context: most tokens of a sequence; None is the model's, at most 4096.
-      rows: rank rows of the adapter bank (8 adapters of rank 16 are 128); 0 is no bank.
-      numbers: ``auto`` is f32 on CPU and bf16 on accelerators; int8: weights in int8.
-      devices: tensor parallelism over this many devices.
-      prefix_bytes: bound of the prefix cache; adapter_bytes: of adapters held in host memory.
-      queue: requests that may wait before QueueFull.
-      warm: compile every program before the first request.
-      compiled: folder where compiled programs are kept between runs, None for nowhere.
-    """
-
-    slots: int = 8
-    context: int | None = None
-    chunks: tuple[int, ...] = (32, 128)
-    rows: int = 128
-    numbers: Numbers = "auto"
-    int8: bool = False
-    devices: int = 1
-    prefix_bytes: int = 256 << 20
-    adapter_bytes: int = 1 << 30
-    queue: int = 256
-    warm: bool = True
-    compiled: Path | None = None
-
-    def shapes(self, config: ModelConfig) -> Shapes:
-        """The fixed shapes for a model."""
-        context = min(self.context or 4096, config.max_positions)
-        return Shapes(self.slots, context, self.chunks, -(-self.rows // PAGE) * PAGE)
-
-    def memory(self, config: ModelConfig) -> MemoryPlan:
-        """Bytes that the engine will hold, known before anything is loaded."""
-        shapes = self.shapes(config)
-        return plan_memory(
-            config,
-            slots=shapes.slots,
-            context=shapes.context,
-            chunk=shapes.chunks[-1],
-            rows=shapes.rows,
-            dtype=compute_dtype(self.numbers),
-            int8=self.int8,
-        )
 
 
 class Engine:
@@ -225,6 +173,25 @@ class Engine:
             self._work.notify()
 
     @property
+    def kind(self) -> Literal["jax", "openai"]:
+        """``jax``."""
+        return "jax"
+
+    @property
+    def model(self) -> str:
+        """The model folder's name."""
+        return self.name
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens of a prompt and its answer together."""
+        return self.shapes.context
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt that the chat template makes of these messages."""
+        return len(self.tokenizer.encode_chat(messages)[0])
+
+    @property
     def waiting(self) -> int:
         """Answers in the queue."""
         return self._waiting
@@ -241,6 +208,10 @@ class Engine:
         with self._work:
             self._work.notify()
         self._thread.join()
+
+    async def aclose(self) -> None:
+        """As close, without blocking the event loop."""
+        await asyncio.to_thread(self.close)
 
     def __enter__(self) -> Self:
         """The engine itself."""
@@ -366,42 +337,3 @@ class Engine:
         closed = EngineClosed(f"the engine stopped: {self._closed}")
         closed.__cause__ = self._closed
         self._scheduler.fail_all(closed)
-
-
-def check_memory(plan: MemoryPlan) -> None:
-    """Raise MemoryShort if the device's memory cannot hold the plan."""
-    stats: Mapping[str, Any] | None = jax.devices()[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        free = int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
-    else:
-        free = int(psutil.virtual_memory().available)
-    if plan.total > free:
-        raise MemoryShort(
-            f"the model needs {readable(plan.total)} (weights {readable(plan.weights)}, cache "
-            f"{readable(plan.cache)}, bank {readable(plan.bank)}) and {readable(free)} are free; "
-            "lower slots, context or rows, or use int8",
-            needed=plan.total,
-            free=free,
-        )
-
-
-def generation_defaults(
-    folder: Path, config: ModelConfig, tokenizer: Tokenizer
-) -> tuple[Sampling, tuple[int, ...]]:
-    """(sampling defaults, end tokens) from generation_config.json, config.json and the tokenizer."""
-    file = folder / "generation_config.json"
-    raw = read_json(file) if file.is_file() else {}
-    ends = set(config.eos_ids)
-    listed = raw.get("eos_token_id")
-    ends.update(listed if isinstance(listed, list) else [] if listed is None else [listed])
-    eos = tokenizer.special.get("eos_token")
-    if eos is not None and (token := tokenizer.token_id(eos)) is not None:
-        ends.add(token)
-    values = {
-        name: raw[name]
-        for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-        if isinstance(raw.get(name), (int, float))
-    }
-    if raw.get("do_sample") is False:
-        values["temperature"] = 0.0
-    return Sampling(**values).over(NEUTRAL), tuple(sorted(ends))
