@@ -103,6 +103,13 @@ class Settings(BaseSettings):
         "jax", description="what decodes: the engine here, or an endpoint"
     )
 
+    turn_timeout: float = Field(
+        300.0, gt=0, le=600, description="seconds that one answer may take; what is there then is kept"
+    )
+    turns_in_flight: int = Field(
+        64, ge=1, le=4096, description="turns of one partition that a worker answers at the same time"
+    )
+
     public_origin: str = Field(
         "",
         description="scheme and host that browsers use, https://chat.example.org; empty: localhost only",

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, JsonValue, RootModel, model_validator
 
 from liminal.api.schema import Body, Page, PageQuery, View
+from liminal.log.events import Trace, Usage
 
 _CONVERSATION: dict[str, JsonValue] = {
     "id": "0199f1c2-8a3b-7c4d-9e5f-0a1b2c3d4e5f",
@@ -82,32 +83,6 @@ class SearchPage(Page[SearchHit]):
     """Matches, best first."""
 
 
-class AdapterUse(View):
-    """One adapter in one answer: which version, at which gate."""
-
-    name: str
-    version: int
-    gate: float
-    content_hash: str
-
-
-class Trace(View):
-    """What made an answer."""
-
-    model: str
-    adapters: list[AdapterUse] = Field(default_factory=list)
-    policy_version: int | None = None
-    seed: int | None = None
-    finish_reason: str | None = None
-
-
-class MessageUsage(View):
-    """Tokens read and written."""
-
-    prompt_tokens: int
-    completion_tokens: int
-
-
 class Feedback(View):
     """What somebody said about a message: a thumb (``value``) or words (``text``)."""
 
@@ -156,7 +131,7 @@ class Message(View):
     feedback: list[Feedback]
     trace: Trace | None
     citations: list[dict[str, Any]]
-    usage: MessageUsage | None
+    usage: Usage | None
 
 
 class MessagePage(Page[Message]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 
-from liminal.chat.answering import Answer, Answerer
+from liminal.chat.answering import Answer, Answerer, Question
 from liminal.chat.conversations import PROJECTION
 from liminal.chat.frames import Cancelled, ErrorFrame, MessageDone, Token, Usage
 from liminal.chat.routing import Routing, recorded_routing
@@ -55,26 +55,31 @@ class Turn:
     tenant: str
     cause: UUID
     position: Position
-    options: TurnOptions
+    question: Question
     asked_at: float = field(default_factory=time.monotonic)
     cancelled: bool = False
-    work: asyncio.Task[Answer] | None = None
+    work: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, delivery: Delivery) -> Turn:
         """The turn that an event asks for."""
         event = delivery.event
+        turn_id, conversation_id = UUID(event["turn_id"]), UUID(event["conversation_id"])
+        message_id = UUID(event.get("user_message_id") or event["message_id"])
+        options = TurnOptions.model_validate(event.get("options") or {})
         return cls(
-            id=UUID(event["turn_id"]),
-            conversation_id=UUID(event["conversation_id"]),
-            user_message_id=UUID(event.get("user_message_id") or event["message_id"]),
+            id=turn_id,
+            conversation_id=conversation_id,
+            user_message_id=message_id,
             assistant_message_id=UUID(event["assistant_message_id"]),
             regenerated_from=UUID(event["regenerated_from"]) if event.get("regenerated_from") else None,
             owner=event["_owner"],
             tenant=event["_tenant"],
             cause=UUID(event["_id"]),
             position=delivery.position,
-            options=TurnOptions.model_validate(event.get("options") or {}),
+            question=Question(
+                turn_id, conversation_id, message_id, event["_owner"], event["_tenant"], options
+            ),
         )
 
 
@@ -156,7 +161,7 @@ class Responder:
             await self._fail(turn, frames, error, routed=routing is not None)
 
     async def _route(self, turn: Turn) -> Routing:
-        routing = await self._answerer.route(turn.id, turn.options)
+        routing = await self._answerer.route(turn.question)
         event = routing.event(turn.conversation_id, turn.id, turn.user_message_id, turn.assistant_message_id)
         try:
             await self._append(turn, event, "routed", expected=0)
@@ -178,37 +183,25 @@ class Responder:
             if fresh := said.after(text):
                 self._writer.write(frames, Token(text=fresh))
 
-        answer = await self._work(turn, routing, emit)
+        answer = Answer()
+        if not turn.cancelled:
+            await self._work(turn, routing, answer, emit)
         await self._finish(turn, frames, routing, answer)
 
-    async def _work(self, turn: Turn, routing: Routing, emit: Any) -> Answer:
-        if turn.cancelled:
-            return Answer.nothing()
+    async def _work(self, turn: Turn, routing: Routing, answer: Answer, emit: Callable[[str], None]) -> None:
         await self._log.wait_for(turn.position, PROJECTION)
-        answer = Answer.nothing()
-        turn.work = asyncio.create_task(
-            self._answerer.answer(
-                turn.conversation_id,
-                turn.user_message_id,
-                turn.tenant,
-                turn.owner,
-                turn.options,
-                routing,
-                emit,
-                answer,
-            )
-        )
+        turn.work = asyncio.create_task(self._answerer.answer(turn.question, routing, answer, emit))
         try:
-            async with asyncio.timeout(self._limit):
-                return await turn.work
-        except TimeoutError:
-            answer.finish_reason = "timeout"
-            return answer
+            done, _ = await asyncio.wait([turn.work], timeout=self._limit)
         except asyncio.CancelledError:
-            if not turn.cancelled:
-                turn.work.cancel()
-                raise  # this worker stops: the next one continues
-            return answer
+            turn.work.cancel()  # this worker stops: the next one continues
+            raise
+        if not done:
+            turn.work.cancel()
+            await asyncio.wait([turn.work])
+            answer.finish_reason = "timeout"
+        elif not turn.work.cancelled():
+            turn.work.result()
 
     async def _finish(self, turn: Turn, frames: OpenTurn, routing: Routing, answer: Answer) -> None:
         if turn.cancelled:

@@ -25,6 +25,8 @@ from liminal.errors import LiminalError
 
 log = structlog.get_logger(__name__)
 
+BLOCK_MS = 2000
+"""Milliseconds of one blocking read; shorter than the client's own socket timeout of 5 s."""
 STREAM_TTL = 3600
 """Seconds that a turn's frames stay after its last one; later, a client reads the history instead."""
 
@@ -313,7 +315,7 @@ class FrameHub:
     async def _read(self) -> None:
         streams: dict[Any, Any] = {self._node: self._wake_id}
         streams.update({self._keys.frames(turn): f"0-{cursor}" for turn, cursor in self._cursors.items()})
-        reply = cast(Iterable[tuple[bytes, Any]], await self._redis.xread(streams, block=5000) or ())
+        reply = cast(Iterable[tuple[bytes, Any]], await self._redis.xread(streams, block=BLOCK_MS) or ())
         items = reply.items() if isinstance(reply, dict) else reply
         for key, entries in items:
             name = key.decode() if isinstance(key, bytes) else str(key)
