@@ -86,10 +86,11 @@ class Answerer:
         )
         try:
             async for delta in self._backend.generate(request):
-                if delta.text:
+                # Postgres text holds no U+0000, so no message may
+                if text := delta.text.replace("\x00", ""):
                     answer.first_token_at = answer.first_token_at or time.monotonic()
-                    answer.text += delta.text
-                    emit(delta.text)
+                    answer.text += text
+                    emit(text)
                 answer.completion_tokens += len(delta.tokens)
                 if delta.usage is not None:
                     answer.prompt_tokens = delta.usage.prompt_tokens
