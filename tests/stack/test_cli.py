@@ -34,3 +34,9 @@ def test_a_misspelt_command_gets_a_suggestion() -> None:
     refused = liminal("statsu")
     assert refused.returncode == 2
     assert "Did you mean 'status'?" in refused.stderr
+
+
+def test_a_process_that_is_left_out_must_be_one_that_there_is() -> None:
+    refused = liminal("up", "--without", "projektor")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("liminal: there is no process projektor; there are ")

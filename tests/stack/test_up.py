@@ -6,16 +6,19 @@ The tests share one stack and run in this order; those that kill it come last.
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
 import redis.asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.stack.running import Stack, liminal, wait_until
+
+from liminal.stack.embedded import Services
+from liminal.stack.processes import ROOT
 
 KEPT = b"kept through every kill"
 
@@ -32,6 +35,15 @@ def test_a_command_finds_the_stack_by_its_home(stack: Stack) -> None:
     assert names == {"supervisor", *stack.run.children}
 
 
+def test_the_commands_of_the_docs_that_look_at_a_stack_work(stack: Stack) -> None:
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/operating.md").read_text(), re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines() if re.match("liminal (?!up)", line)]
+    assert commands
+    for command in commands:
+        shown = liminal(*command.split()[1:], LIMINAL_HOME=str(stack.home))
+        assert (shown.returncode, shown.stderr) == (0, ""), command
+
+
 def test_only_the_owner_reads_the_passwords(stack: Stack) -> None:
     for file in ("run.json", "postgres.password", "redis.password", "redis/redis.conf"):
         assert (stack.home / file).stat().st_mode & 0o077 == 0
@@ -44,12 +56,16 @@ def test_a_second_supervisor_may_not_share_the_home(stack: Stack) -> None:
     assert refused.stderr.splitlines()[-1].startswith(f"liminal: another stack runs in {stack.home}")
 
 
-async def test_a_second_stack_runs_beside_it_and_ctrl_c_stops_it_in_order(
-    stack: Stack, tmp_path: Path
+async def test_a_second_stack_with_servers_of_its_own_runs_beside_it_until_ctrl_c(
+    stack: Stack, services: Services, database_url: str, tmp_path: Path
 ) -> None:
-    second = Stack(tmp_path / "second")
+    second = Stack(
+        tmp_path / "second", environment={"DATABASE_URL": database_url, "REDIS_URL": services.redis_url}
+    )
     second.start()
     family = second.family()
+    assert not {"postgres", "redis"} & set(second.run.children)
+    assert second.run.urls["database_url"] == database_url
     assert set(second.run.ports.values()).isdisjoint(stack.run.ports.values())
     await _write(second)
     second.send(signal.SIGINT)
@@ -101,7 +117,7 @@ async def _write(stack: Stack) -> None:
     await connection.execute("INSERT INTO kept VALUES ($1)", KEPT)
     await connection.close()
     client = redis.asyncio.from_url(urls["redis_url"])
-    await client.set("kept", KEPT)
+    await client.set(_key(stack), KEPT)
     await client.aclose()
     async with AIOKafkaProducer(
         bootstrap_servers=urls["kafka_bootstrap_servers"], acks="all", enable_idempotence=True
@@ -118,7 +134,7 @@ async def _readable(stack: Stack) -> list[bool]:
     )
     await connection.close()
     client = redis.asyncio.from_url(urls["redis_url"])
-    value = await client.get("kept")
+    value = await client.get(_key(stack))
     await client.aclose()
     async with AIOKafkaConsumer(
         "liminal.events",
@@ -127,5 +143,8 @@ async def _readable(stack: Stack) -> list[bool]:
     ) as consumer:
         batches = await consumer.getmany(timeout_ms=1000)
     values = {record.value for records in batches.values() for record in records}
-    assert urlsplit(urls["database_url"]).hostname == "127.0.0.1"
     return [rows == KEPT, value == KEPT, KEPT in values]
+
+
+def _key(stack: Stack) -> str:
+    return f"kept:{stack.home}"

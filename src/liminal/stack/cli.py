@@ -24,7 +24,12 @@ from liminal.stack.home import ChildRun, Run, running
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table.")]
 
 
-def up() -> None:
+def up(
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PROCESS", help="Leave out a process that runs elsewhere; may be repeated."),
+    ] = None,
+) -> None:
     """Start everything here and print one address.
 
     Kafka, Postgres and Redis start from liminal's own packages, each unless KAFKA_BOOTSTRAP_SERVERS,
@@ -36,7 +41,7 @@ def up() -> None:
 
     settings = read_settings()
     configure_logging(settings, "supervisor")
-    run_stack(settings)
+    run_stack(settings, without or ())
 
 
 def down(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from liminal.settings import SERVICE_VARIABLES, Settings
 from liminal.stack.child import Child, answers_http
+from liminal.stack.errors import StackError
 from liminal.stack.ready import withdraw_ready
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,8 +55,23 @@ def reactions(folder: Path = ROOT / "consumers") -> list[Process]:
     return [Process(name, f"consumers.{name}") for name in names]
 
 
-def own_children(settings: Settings, services: tuple[str, ...], web: socket.socket) -> list[Child]:
-    """The children of this stack that are liminal itself, after the services that were started here.
+def own_processes(without: Collection[str] = ()) -> list[Process]:
+    """Every process of liminal but those that run elsewhere.
+
+    Raises StackError when one of those names is unknown.
+    """
+    processes = [*PROCESSES, *reactions()]
+    unknown = set(without) - {process.name for process in processes}
+    if unknown:
+        names = ", ".join(process.name for process in processes)
+        raise StackError(f"there is no process {', '.join(sorted(unknown))}; there are {names}")
+    return [process for process in processes if process.name not in without]
+
+
+def own_children(
+    processes: Sequence[Process], settings: Settings, services: Sequence[str], web: socket.socket
+) -> list[Child]:
+    """The processes as children of this stack, after the services that were started here.
 
     ``settings`` hold the resolved service URLs; ``web`` is the listening web socket.
     """
@@ -65,13 +81,17 @@ def own_children(settings: Settings, services: tuple[str, ...], web: socket.sock
         "LIMINAL_CACHE": str(settings.cache),
         "LIMINAL_PORT": str(web.getsockname()[1]),
     }
-    return [_child(process, settings, services, web, shared) for process in (*PROCESSES, *reactions())]
+    here = {process.name for process in processes}
+    return [
+        _child(process, settings, [*services, *(here & set(process.after))], web, shared)
+        for process in processes
+    ]
 
 
 def _child(
     process: Process,
     settings: Settings,
-    services: tuple[str, ...],
+    after: Sequence[str],
     web: socket.socket,
     shared: Mapping[str, str],
 ) -> Child:
@@ -93,7 +113,7 @@ def _child(
         command=process.command,
         first=forget,
         ready=ready,
-        after=(*services, *process.after),
+        after=tuple(after),
         environment=environment,
         descriptors=(web.fileno(),) if process.web else (),
     )

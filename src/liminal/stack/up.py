@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from types import FrameType
 
 import structlog
@@ -20,7 +20,7 @@ from liminal.stack.boot import boot
 from liminal.stack.embedded import embedded_children, prepared_home
 from liminal.stack.errors import PortInUse, StackError
 from liminal.stack.home import Run, write_run
-from liminal.stack.processes import own_children
+from liminal.stack.processes import own_children, own_processes
 from liminal.stack.supervisor import Supervisor
 
 log = structlog.get_logger("liminal.stack")
@@ -33,15 +33,17 @@ class _End(BaseException):
     """A signal asked the supervisor to end; not an Exception, so that no handler on the way swallows it."""
 
 
-def run_stack(settings: Settings) -> None:
+def run_stack(settings: Settings, without: Collection[str] = ()) -> None:
     """Run until a signal asks for the end; prints the address once everything answers.
 
-    Raises HomeInUse, PortInUse, and ChildFailed when a child can't start at all.
+    ``without`` names processes of liminal that run elsewhere. Raises HomeInUse, PortInUse, and ChildFailed
+    when a child can't start at all.
     """
     settings = settings.model_copy(
         update={"home": settings.home.absolute(), "cache": settings.cache.absolute()}
     )
     began = time.monotonic()
+    processes = own_processes(without)
     with prepared_home(settings.home) as ports, web_socket(settings, ports.last("web")) as web:
         ports.chosen["web"] = web.getsockname()[1]
         services, resolved = embedded_children(settings, ports)
@@ -56,7 +58,7 @@ def run_stack(settings: Settings) -> None:
             supervisor.add(services)
             supervisor.start()
             asyncio.run(boot(resolved))
-            supervisor.add(own_children(resolved, tuple(child.name for child in services), web))
+            supervisor.add(own_children(processes, resolved, [child.name for child in services], web))
             supervisor.start()
             log.info("everything answers", seconds=round(time.monotonic() - began, 1))
             print(f"\n  liminal is up: {address}\n  Ctrl-C stops it.\n", flush=True)
