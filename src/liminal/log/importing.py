@@ -12,11 +12,11 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from liminal.errors import LiminalError
 from liminal.log.envelope import Envelope, Meta, check_meta, check_size, make_headers
@@ -33,6 +33,7 @@ from liminal.storage.vault import DataKey, Vault
 
 CHUNK = 10_000
 """Lines between two writes of the cursor."""
+UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 SMALL = 0.9
 """Share of the size limit up to which a line need not be measured exactly."""
 
@@ -43,7 +44,7 @@ class Line(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     position: str
-    id: UUID
+    id: Annotated[str, Field(pattern=UUID_PATTERN)]
     type: str
     version: int
     time: str
@@ -52,8 +53,8 @@ class Line(BaseModel):
     actor: str
     stream: str
     source: str
-    causation: UUID | None
-    correlation: UUID | None
+    causation: str | None
+    correlation: str | None
     expected_version: int | None
     data: dict[str, Any]
     sealed: list[str] | None = None
@@ -165,7 +166,7 @@ class Import:
             raise ImportRefused(f"line {raw.number}: {error}", line=raw.number) from error
         if is_open(line):
             self._owners_to_seal.add(line.owner)
-        self._ids.add(str(line.id).encode())
+        self._ids.add(line.id.encode())
         self._earliest = at if self._earliest is None else min(self._earliest, at)
 
     async def _held(self, meter: Callable[[str, int | None], Any]) -> set[bytes]:
@@ -186,8 +187,8 @@ class Import:
         for raw in chunk:
             if "vault_key" in raw.value:
                 continue
-            line = Line.model_validate(raw.value)
-            identity = str(line.id).encode()
+            line = Line.model_construct(**{"sealed": None, **raw.value})  # checked before
+            identity = line.id.encode()
             if identity in held:
                 done.held += 1
             else:
@@ -231,11 +232,11 @@ def cursor_path(settings: Settings, path: Path) -> Path:
 def make_envelope(line: Line) -> Envelope:
     """The envelope of a line as it is."""
     return Envelope(
-        id=line.id,
+        id=UUID(line.id),
         key=line.owner.encode(),
         value=orjson.dumps(line.data),
         headers=make_headers(
-            event_id=str(line.id),
+            event_id=line.id,
             type_=line.type,
             dataschema=f"{line.type}.v{line.version}",
             source=line.source,
@@ -243,8 +244,8 @@ def make_envelope(line: Line) -> Envelope:
             time=line.time,
             tenant=line.tenant,
             actor=line.actor,
-            causation=line.causation and str(line.causation),
-            correlation=line.correlation and str(line.correlation),
+            causation=line.causation,
+            correlation=line.correlation,
             expected_version=line.expected_version,
         ),
         timestamp_ms=timestamp_ms(line.time),
@@ -274,7 +275,7 @@ def seal_line(line: Line, key: DataKey) -> None:
         if path in sealed:
             return value
         plain = value.encode() if text else orjson.dumps(value)
-        return PREFIX + key.seal(plain, context_of(line.owner.encode(), str(line.id).encode(), path))
+        return PREFIX + key.seal(plain, context_of(line.owner.encode(), line.id.encode(), path))
 
     for personal in personal_fields(event_class(line.type, line.version)):
         rewrite(line.data, personal.path, lambda value, path, text=personal.text: seal(value, path, text))

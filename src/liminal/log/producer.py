@@ -69,50 +69,71 @@ class Producer:
         await _stop(self._kafka, self._settings.append_timeout)
 
     async def send(self, envelope: Envelope, within: float) -> Position:
-        """Append one event and wait for its ack; see ``send_all`` for what it raises."""
-        return (await self.send_all([envelope], within))[0]
+        """Append one event and wait for its ack, for so many seconds.
+
+        Raises BrokerUnavailable and AppendRefused where it was not written, AppendUnknown where it may be.
+        """
+        handed: asyncio.Future[Any] | None = None
+        try:
+            async with asyncio.timeout(within):
+                partition = self._partition(envelope.key)
+                await self._reach(partition)
+                handed = await self._kafka.send(
+                    self._topic,
+                    value=envelope.value,
+                    key=envelope.key,
+                    partition=partition,
+                    timestamp_ms=envelope.timestamp_ms,
+                    headers=envelope.headers,
+                )
+                record = await asyncio.shield(handed)
+        except _REFUSALS as error:
+            raise _refused(error, envelope) from error
+        except (KafkaError, OSError, TimeoutError) as error:
+            if handed is None:
+                raise self._away(error) from error
+            raise _unknown(error, envelope, within, 0) from error
+        return Position(record.partition, record.offset)
 
     async def send_all(self, envelopes: Iterable[Envelope], within: float) -> list[Position]:
-        """Append events in order and wait until all are acknowledged, ``within`` so many seconds.
+        """Append events in order and wait until all are acknowledged, for so many seconds.
 
-        Raises BrokerUnavailable where none of them was written, AppendRefused where the broker refused one
-        for good, AppendUnknown where some may have been written (``details["acknowledged"]`` counts those
-        that were).
+        Raises BrokerUnavailable where none was written, AppendRefused where the broker refused one for good,
+        AppendUnknown where some may be written; their ``details["acknowledged"]`` counts those that are.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within
-        handed: list[tuple[Envelope, asyncio.Future[Any]]] = []
-        for envelope in envelopes:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    handed.append((envelope, await self._hand_over(envelope)))
-            except (KafkaError, OSError, TimeoutError) as error:
-                if not handed:
-                    raise self._away(error) from error
-                raise _unknown(handed, envelope, within, error) from error
-        if handed:
-            await asyncio.wait([future for _, future in handed], timeout=max(0.0, deadline - loop.time()))
-        for envelope, future in handed:
-            error = _failure(future)
+        batches: list[_Batch] = []
+        places: list[tuple[_Batch, int]] = []
+        filling: dict[int, _Batch] = {}
+        try:
+            async with asyncio.timeout(within):
+                for envelope in envelopes:
+                    partition = self._partition(envelope.key)
+                    batch = filling.get(partition)
+                    if batch is None or not batch.add(envelope):
+                        if batch is None:
+                            await self._reach(partition)
+                        else:
+                            await self._submit(batch)
+                        batch = filling[partition] = _Batch(partition, self._kafka.create_batch(), envelope)
+                        batches.append(batch)
+                    places.append((batch, batch.count - 1))
+                for batch in filling.values():
+                    await self._submit(batch)
+                for batch in batches:
+                    assert batch.sent is not None
+                    batch.base = (await batch.sent).offset
+        except (KafkaError, OSError, TimeoutError) as error:
+            if all(batch.sent is None for batch in batches):
+                raise self._away(error) from error
+            acknowledged = sum(batch.count for batch in batches if batch.is_acknowledged)
+            first = next(batch.first for batch in batches if not batch.is_acknowledged)
             if isinstance(error, _REFUSALS):
-                raise AppendRefused(
-                    f"the broker refused the event: {error}", event_id=str(envelope.id)
-                ) from error
-            if error is not None:
-                raise _unknown(handed, envelope, within, error) from error
-        return [Position(future.result().partition, future.result().offset) for _, future in handed]
+                raise _refused(error, first, acknowledged) from error
+            raise _unknown(error, first, within, acknowledged) from error
+        return [Position(batch.partition, batch.base + index) for batch, index in places]
 
-    async def _hand_over(self, envelope: Envelope) -> asyncio.Future[Any]:
-        partition = self._partition(envelope.key)
-        await self._reach(partition)
-        return await self._kafka.send(
-            self._topic,
-            value=envelope.value,
-            key=envelope.key,
-            partition=partition,
-            timestamp_ms=envelope.timestamp_ms,
-            headers=envelope.headers,
-        )
+    async def _submit(self, batch: _Batch) -> None:
+        batch.sent = await self._kafka.send_batch(batch.builder, self._topic, partition=batch.partition)
 
     async def _reach(self, partition: int) -> None:
         """Wait for a connection to the partition's leader, so that what is handed over leaves at once."""
@@ -164,10 +185,39 @@ class Producer:
         )
 
 
-def _unknown(
-    handed: list[tuple[Envelope, asyncio.Future[Any]]], first: Envelope, within: float, error: BaseException
-) -> AppendUnknown:
-    acknowledged = sum(1 for _, future in handed if _failure(future) is None)
+class _Batch:
+    """Events of one partition that go to the broker together; ``base`` is the first one's offset."""
+
+    __slots__ = ("base", "builder", "count", "first", "partition", "sent")
+
+    def __init__(self, partition: int, builder: Any, first: Envelope) -> None:
+        self.partition = partition
+        self.builder = builder
+        self.first = first
+        self.count = 0
+        self.sent: asyncio.Future[Any] | None = None
+        self.base = -1
+        self.add(first)
+
+    def add(self, envelope: Envelope) -> bool:
+        """Put an event in; False when the batch is full, which it never is for its first."""
+        added = self.builder.append(
+            timestamp=envelope.timestamp_ms,
+            key=envelope.key,
+            value=envelope.value,
+            headers=envelope.headers,
+        )
+        self.count += added is not None
+        return added is not None
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether every replica has it."""
+        sent = self.sent
+        return sent is not None and sent.done() and not sent.cancelled() and sent.exception() is None
+
+
+def _unknown(error: BaseException, first: Envelope, within: float, acknowledged: int) -> AppendUnknown:
     return AppendUnknown(
         f"the broker gave no answer within {within:g} s ({str(error) or type(error).__name__}): event "
         f"{first.id} may or may not be on the log; append it again with the same id",
@@ -176,8 +226,10 @@ def _unknown(
     )
 
 
-def _failure(future: asyncio.Future[Any]) -> BaseException | None:
-    return future.exception() if future.done() else TimeoutError()
+def _refused(error: KafkaError, first: Envelope, acknowledged: int = 0) -> AppendRefused:
+    return AppendRefused(
+        f"the broker refused the event: {error}", event_id=str(first.id), acknowledged=acknowledged
+    )
 
 
 def _sender(producer: AIOKafkaProducer) -> asyncio.Task[None] | None:

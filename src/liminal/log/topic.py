@@ -75,16 +75,10 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, replicas: int)
 
 async def _check(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     topic = settings.topic
-    for described in await admin.describe_topics([topic]):
-        found = len(described["partitions"])
-        if found != settings.partitions:
-            raise _broken(
-                topic,
-                "partitions",
-                found,
-                settings.partitions,
-                "set LIMINAL_PARTITIONS to what the topic has",
-            )
+    found = await _count(admin, topic)
+    if found != settings.partitions:
+        way_out = "set LIMINAL_PARTITIONS to what the topic has"
+        raise _broken(topic, "partitions", found, settings.partitions, way_out)
     actual = await _configuration(admin, ConfigResourceType.TOPIC, topic)
     for name, wanted in CONTRACT.items():
         if actual.get(name) != wanted:
