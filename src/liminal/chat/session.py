@@ -111,12 +111,14 @@ class Session:
         while True:
             text = await self._socket.receive_text()
             client_id: Any = None
+            turn_id: Any = None
             try:
                 command = parse_command(text)
                 client_id = getattr(command, "client_id", None)
+                turn_id = getattr(command, "turn_id", None)
                 await self._handle(command)
             except LiminalError as error:
-                self._refuse(error, client_id)
+                self._refuse(error, client_id, turn_id)
 
     async def _send(self) -> None:
         while True:

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { Check, Fingerprint, Hammer, Undo2, X } from "lucide-react"
 import { type ReactNode, useState } from "react"
 import { projections } from "@/api/calls"
-import { ApiError } from "@/api/client"
+import { wordsOf } from "@/api/client"
 import type { Projection, RebuildProgress } from "@/api/types"
 import { Button } from "@/parts/Button"
 import { Confirm } from "@/parts/Dialog"
@@ -13,10 +13,7 @@ import { count } from "@/parts/time"
 const PROGRESS_EVERY = 500
 const HASH_SHOWN = 16
 
-const refused = (error: unknown) =>
-  toast(error instanceof ApiError ? error.message : "The server could not be reached.", {
-    look: "error",
-  })
+const refused = (error: unknown) => toast(wordsOf(error), { look: "error" })
 
 /** Rebuild, verify, switch and roll back one projection. */
 export function Operations({ projection }: { projection: Projection }) {

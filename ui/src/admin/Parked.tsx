@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { projections } from "@/api/calls"
-import { ApiError } from "@/api/client"
+import { wordsOf } from "@/api/client"
 import { Button } from "@/parts/Button"
 import { Link } from "@/parts/Link"
 import { Bars, Failed } from "@/parts/States"
@@ -18,10 +18,7 @@ export function Parked({ name }: { name: string }) {
       toast(`${count(folded)} folded, ${count(parked)} still parked.`)
       void queries.invalidateQueries({ queryKey: ["projections"] })
     },
-    onError: (error) =>
-      toast(error instanceof ApiError ? error.message : "The server could not be reached.", {
-        look: "error",
-      }),
+    onError: (error) => toast(wordsOf(error), { look: "error" }),
   })
   return (
     <section>

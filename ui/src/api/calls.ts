@@ -1,83 +1,61 @@
 /** Every request that the interface makes, by its noun. */
-import { ApiError, query, request } from "./client"
-import type {
-  Account,
-  ApiKey,
-  Conversation,
-  Feedback,
-  FeedbackInput,
-  LoggedEvent,
-  LogStats,
-  MessageRow,
-  Page,
-  ParkedStream,
-  Preferences,
-  Projection,
-  RebuildProgress,
-  SearchHit,
-  Session,
-  Status,
-  Verification,
-} from "./types"
+import { hasCode, request } from "./client"
+import type { Account, FeedbackInput, MessageRow, Preferences, Scope } from "./types"
 
 interface Credentials {
   email: string
   password: string
 }
 
-const auth = "/v1/auth"
-
 export const accounts = {
   /** The signed-in account, or null where nobody is. */
   me: async (): Promise<Account | null> => {
     try {
-      return (await request<{ account: Account }>("GET", `${auth}/me`)).account
+      return (await request("get", "/v1/auth/me", {})).account
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) return null
+      if (hasCode(error, "not_authenticated") || hasCode(error, "account_suspended")) return null
       throw error
     }
   },
   signUp: async (body: Credentials & { display_name?: string }) =>
-    (await request<{ account: Account }>("POST", `${auth}/signup`, body)).account,
+    (await request("post", "/v1/auth/signup", { body })).account,
   signIn: async (body: Credentials & { otp?: string }) =>
-    (await request<{ account: Account }>("POST", `${auth}/login`, body)).account,
-  signOut: () => request<void>("POST", `${auth}/logout`),
-  signOutEverywhere: () => request<void>("POST", `${auth}/logout-all`),
+    (await request("post", "/v1/auth/login", { body: { ...body, client: "browser" } })).account,
+  signOut: () => request("post", "/v1/auth/logout", {}),
+  signOutEverywhere: () => request("post", "/v1/auth/logout-all", {}),
   reauthenticate: (body: { password: string; otp?: string }) =>
-    request<void>("POST", `${auth}/reauthenticate`, body),
-  changePassword: (body: { current: string; new: string }) =>
-    request<void>("POST", `${auth}/password`, body),
-  sessions: () => request<Page<Session>>("GET", `${auth}/sessions`),
-  endSession: (id: string) => request<void>("DELETE", `${auth}/sessions/${id}`),
-  apiKeys: () => request<Page<ApiKey>>("GET", `${auth}/api-keys`),
-  createApiKey: (body: { name: string; scopes: string[]; expires_in_days: number | null }) =>
-    request<{ item: ApiKey; key: string }>("POST", `${auth}/api-keys`, body),
-  revokeApiKey: (id: string) => request<void>("DELETE", `${auth}/api-keys/${id}`),
-  beginSecondFactor: () =>
-    request<{ uri: string; secret: string }>("POST", `${auth}/second-factor`),
+    request("post", "/v1/auth/reauthenticate", { body }),
+  changePassword: (body: { current: string; new: string; otp?: string }) =>
+    request("post", "/v1/auth/password", { body }),
+  sessions: () => request("get", "/v1/auth/sessions", {}),
+  endSession: (id: string) => request("delete", "/v1/auth/sessions/{id}", { path: { id } }),
+  apiKeys: () => request("get", "/v1/auth/api-keys", {}),
+  createApiKey: (body: { name: string; scopes: Scope[]; expires_in_days: number | null }) =>
+    request("post", "/v1/auth/api-keys", { body }),
+  revokeApiKey: (id: string) => request("delete", "/v1/auth/api-keys/{id}", { path: { id } }),
+  beginSecondFactor: () => request("post", "/v1/auth/second-factor", {}),
   confirmSecondFactor: (code: string) =>
-    request<{ recovery_codes: string[] }>("POST", `${auth}/second-factor/confirm`, { code }),
-  removeSecondFactor: () => request<void>("DELETE", `${auth}/second-factor`),
-  preferences: () => request<Preferences>("GET", "/v1/settings"),
-  changePreferences: (body: Partial<Preferences>) =>
-    request<Preferences>("PATCH", "/v1/settings", body),
+    request("post", "/v1/auth/second-factor/confirm", { body: { code } }),
+  removeSecondFactor: () => request("delete", "/v1/auth/second-factor", {}),
+  preferences: () => request("get", "/v1/settings", {}),
+  changePreferences: (body: Partial<Preferences>) => request("patch", "/v1/settings", { body }),
 }
+
+const MESSAGES_AT_ONCE = 500
 
 export const conversations = {
   page: (archived: boolean, cursor: string | null) =>
-    request<Page<Conversation>>("GET", `/v1/conversations?${query({ archived, cursor })}`),
-  get: (id: string) => request<Conversation>("GET", `/v1/conversations/${id}`),
+    request("get", "/v1/conversations", { query: { archived, cursor } }),
+  get: (id: string) => request("get", "/v1/conversations/{id}", { path: { id } }),
   change: (id: string, body: { title?: string; archived?: boolean }) =>
-    request<Conversation>("PATCH", `/v1/conversations/${id}`, body),
-  remove: (id: string) => request<void>("DELETE", `/v1/conversations/${id}`),
-  search: (q: string) =>
-    request<Page<SearchHit>>("GET", `/v1/conversations/search?${query({ q, limit: 20 })}`),
+    request("patch", "/v1/conversations/{id}", { path: { id }, body }),
+  remove: (id: string) => request("delete", "/v1/conversations/{id}", { path: { id } }),
+  search: (q: string) => request("get", "/v1/conversations/search", { query: { q, limit: 20 } }),
   /** All messages of all branches. */
   messages: async (id: string): Promise<MessageRow[]> => {
     const rows: MessageRow[] = []
     for (let cursor: string | null = ""; cursor !== null;) {
-      const path: string = `/v1/conversations/${id}/messages?${query({ cursor, limit: 500 })}`
-      const page = await request<Page<MessageRow>>("GET", path)
+      const page = await messagePage(id, cursor)
       rows.push(...page.items)
       cursor = page.next_cursor
     }
@@ -85,34 +63,43 @@ export const conversations = {
   },
 }
 
+const messagePage = (id: string, cursor: string) =>
+  request("get", "/v1/conversations/{id}/messages", {
+    path: { id },
+    query: { cursor, limit: MESSAGES_AT_ONCE },
+  })
+
 export const feedback = {
-  page: (cursor: string | null) =>
-    request<Page<Feedback>>("GET", `/v1/feedback?${query({ cursor, limit: 50 })}`),
+  page: (cursor: string | null) => request("get", "/v1/feedback", { query: { cursor, limit: 50 } }),
   give: (messageId: string, body: FeedbackInput) =>
-    request<Feedback>("POST", `/v1/messages/${messageId}/feedback`, body),
+    request("post", "/v1/messages/{id}/feedback", { path: { id: messageId }, body }),
   change: (id: string, body: { value: 1 | -1 } | { text: string }) =>
-    request<Feedback>("PATCH", `/v1/feedback/${id}`, body),
-  withdraw: (id: string) => request<void>("DELETE", `/v1/feedback/${id}`),
+    request("patch", "/v1/feedback/{id}", { path: { id }, body }),
+  withdraw: (id: string) => request("delete", "/v1/feedback/{id}", { path: { id } }),
 }
 
 export const system = {
-  status: () => request<Status>("GET", "/v1/status"),
+  status: () => request("get", "/v1/status", {}),
 }
 
-const projection = (name: string) => `/v1/admin/projections/${encodeURIComponent(name)}`
-
 export const projections = {
-  list: () => request<Page<Projection>>("GET", "/v1/admin/projections"),
-  rebuild: (name: string) => request<{ job: string }>("POST", `${projection(name)}/rebuild`),
-  progress: (name: string) => request<RebuildProgress>("GET", `${projection(name)}/rebuild`),
-  verify: (name: string) => request<Verification>("POST", `${projection(name)}/verify`),
+  list: () => request("get", "/v1/admin/projections", {}),
+  rebuild: (name: string) =>
+    request("post", "/v1/admin/projections/{name}/rebuild", { path: { name } }),
+  progress: (name: string) =>
+    request("get", "/v1/admin/projections/{name}/rebuild", { path: { name } }),
+  verify: (name: string) =>
+    request("post", "/v1/admin/projections/{name}/verify", { path: { name } }),
   switchTo: (name: string, version: number) =>
-    request<Projection>("POST", `${projection(name)}/switch`, { version }),
-  rollback: (name: string) => request<Projection>("POST", `${projection(name)}/rollback`),
-  parked: (name: string) => request<Page<ParkedStream>>("GET", `${projection(name)}/parked`),
+    request("post", "/v1/admin/projections/{name}/switch", { path: { name }, body: { version } }),
+  rollback: (name: string) =>
+    request("post", "/v1/admin/projections/{name}/rollback", { path: { name } }),
+  parked: (name: string) =>
+    request("get", "/v1/admin/projections/{name}/parked", { path: { name } }),
   retry: (name: string, stream: string) =>
-    request<{ folded: number; parked: number }>("POST", `${projection(name)}/parked/retry`, {
-      stream,
+    request("post", "/v1/admin/projections/{name}/parked/retry", {
+      path: { name },
+      body: { stream },
     }),
 }
 
@@ -125,8 +112,8 @@ export interface LogFilter {
 
 export const log = {
   tail: (filter: LogFilter, cursor: string | null, limit: number) =>
-    request<Page<LoggedEvent>>("GET", `/v1/admin/log?${query({ ...filter, cursor, limit })}`),
+    request("get", "/v1/admin/log", { query: { ...filter, cursor, limit } }),
   event: (position: string, decrypt: boolean) =>
-    request<LoggedEvent>("GET", `/v1/admin/log/${position}?${query({ decrypt: decrypt || null })}`),
-  stats: () => request<LogStats>("GET", "/v1/admin/log/stats"),
+    request("get", "/v1/admin/log/{position}", { path: { position }, query: { decrypt } }),
+  stats: () => request("get", "/v1/admin/log/stats", {}),
 }

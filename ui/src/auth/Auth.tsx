@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query"
 import { type FormEvent, type ReactNode, useState } from "react"
 import { accounts } from "@/api/calls"
-import { ApiError } from "@/api/client"
+import { hasCode, wordsOf } from "@/api/client"
 import type { Account } from "@/api/types"
 import { Button } from "@/parts/Button"
 import { Wordmark } from "@/parts/Door"
@@ -56,11 +56,6 @@ function Form({ onSubmit, children }: { onSubmit: () => void; children: ReactNod
   )
 }
 
-const wordsOf = (error: Error | null) => {
-  if (!error) return null
-  return error instanceof ApiError ? error.message : "The server could not be reached. Try again."
-}
-
 function SignIn({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
   const [email, setEmail] = useState("")
   const [password, setPassword] = useState("")
@@ -69,9 +64,9 @@ function SignIn({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
     mutationFn: () => accounts.signIn({ email, password, otp: code || undefined }),
     onSuccess: onSignedIn,
   })
-  const refusal = enter.error instanceof ApiError ? enter.error.code : null
+  const codeMissing = hasCode(enter.error, "second_factor_required")
   const [codeWanted, setCodeWanted] = useState(false)
-  if (refusal === "second_factor_required" && !codeWanted) setCodeWanted(true)
+  if (codeMissing && !codeWanted) setCodeWanted(true)
 
   if (codeWanted)
     return (
@@ -88,7 +83,7 @@ function SignIn({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
             inputMode="text"
             autoFocus
             className="font-mono text-lg tracking-[0.2em]"
-            error={refusal === "second_factor_required" ? null : wordsOf(enter.error)}
+            error={enter.error && !codeMissing ? wordsOf(enter.error) : null}
           />
           <Button
             type="submit"
@@ -131,7 +126,7 @@ function SignIn({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
           autoComplete="current-password"
           value={password}
           onChange={(event) => setPassword(event.target.value)}
-          error={wordsOf(enter.error)}
+          error={enter.error && wordsOf(enter.error)}
         />
         <Button
           type="submit"
@@ -149,8 +144,10 @@ function SignIn({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
 }
 
 /** Which field a refusal of the sign-up belongs to. */
-const fieldOf = (code: string | null) =>
-  code === "weak_password" ? "password" : code === "email_taken" ? "email" : "form"
+function fieldOf(error: unknown) {
+  if (hasCode(error, "weak_password")) return "password"
+  return hasCode(error, "email_taken") ? "email" : "form"
+}
 
 function SignUp({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
   const [name, setName] = useState("")
@@ -160,8 +157,8 @@ function SignUp({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
     mutationFn: () => accounts.signUp({ email, password, display_name: name.trim() || undefined }),
     onSuccess: onSignedIn,
   })
-  const words = wordsOf(enter.error)
-  const place = fieldOf(enter.error instanceof ApiError ? enter.error.code : null)
+  const words = enter.error && wordsOf(enter.error)
+  const place = fieldOf(enter.error)
   return (
     <>
       <Title below="It takes a name, an address and a good password.">Come in</Title>

@@ -140,7 +140,7 @@ function Bar({ message, last }: { message: Message; last: boolean }) {
       <IconButton label="Give a rule" onClick={() => answerActions.open("rule", message.id)}>
         <Quote />
       </IconButton>
-      <span aria-hidden="true" className="mx-1.5 h-4 w-px bg-line" />
+      <span aria-hidden="true" className="mx-1.5 h-4 w-px bg-line touch:mx-0.5" />
       <CopyButton text={message.content} label="Copy answer" />
       <IconButton
         label="Another answer"

@@ -8,6 +8,7 @@ const GAP = 8
 
 /** How an answer came to be: the model, what was learned and how much of it, and the seed to do it again. */
 export function Making({ message, trace }: { message: Message; trace: Trace }) {
+  const adapters = trace.adapters ?? []
   const id = useId()
   const button = useRef<HTMLButtonElement>(null)
   const card = useRef<HTMLDivElement>(null)
@@ -28,7 +29,7 @@ export function Making({ message, trace }: { message: Message; trace: Trace }) {
         popoverTarget={id}
         aria-label="How this answer was made"
         title="How this answer was made"
-        className="inline-grid size-8 place-items-center rounded-md text-faint transition-colors hover:bg-hover hover:text-ink touch:size-10 [&_svg]:size-4"
+        className="inline-grid size-8 place-items-center rounded-md text-faint transition-colors hover:bg-hover hover:text-ink touch:size-9 [&_svg]:size-4"
       >
         <Info />
       </button>
@@ -40,10 +41,10 @@ export function Making({ message, trace }: { message: Message; trace: Trace }) {
         className="fixed w-84 max-w-[calc(100vw-1rem)] rounded-lg border border-line bg-raised p-4 text-sm shadow-2"
       >
         <h3 className="mb-3 font-serif text-lg font-[480]">How this answer was made</h3>
-        {trace.adapters.length > 0 && <Adapters adapters={trace.adapters} />}
+        {adapters.length > 0 && <Adapters adapters={adapters} />}
         <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1.5">
           <Row name="Model">{trace.model}</Row>
-          {trace.adapters.length === 0 && <Row name="Learned">nothing; the base model alone</Row>}
+          {adapters.length === 0 && <Row name="Learned">nothing; the base model alone</Row>}
           {trace.policy_version !== null && <Row name="Policy">version {trace.policy_version}</Row>}
           {trace.seed !== null && (
             <Row name="Seed">
@@ -72,7 +73,7 @@ function Row({ name, children }: { name: string; children: ReactNode }) {
   )
 }
 
-function Adapters({ adapters }: { adapters: Trace["adapters"] }) {
+function Adapters({ adapters }: { adapters: NonNullable<Trace["adapters"]> }) {
   return (
     <ul className="mb-4 flex flex-col gap-2.5 rounded-md bg-lamp-wash p-3 text-lamp-ink">
       {adapters.map(({ name, version, gate }) => (

@@ -20,13 +20,14 @@ import { Greeting } from "./Greeting"
 import { Question } from "./Question"
 import { ThreadShortcuts } from "./ThreadShortcuts"
 
+const isSpoken = ({ role }: Message) => role === "user" || role === "assistant"
 const moving = new Set([Progress.Sending, Progress.Waiting, Progress.Streaming])
 
 /** One branch of a conversation, and where to write. */
 export function ThreadView({ threadId, thread }: { threadId: string; thread: Thread | undefined }) {
   const client = useClient()
   const tree = thread?.tree ?? emptyTree
-  const path = useMemo(() => shownPath(tree), [tree])
+  const path = useMemo(() => shownPath(tree).filter(isSpoken), [tree])
   const last = path.at(-1)
   const running = last !== undefined && moving.has(last.progress)
 
@@ -61,7 +62,7 @@ export function ThreadView({ threadId, thread }: { threadId: string; thread: Thr
                   <ThreadPrimitive.Messages>{() => <MessageView />}</ThreadPrimitive.Messages>
                 </div>
               </ThreadPrimitive.Viewport>
-              <div className="relative px-4 pb-4 sm:px-8">
+              <div className="relative bg-sheet px-4 pb-4 before:pointer-events-none before:absolute before:inset-x-0 before:-top-8 before:h-8 before:bg-linear-to-t before:from-sheet sm:px-8">
                 <ThreadPrimitive.ScrollToBottom
                   className="absolute -top-11 left-1/2 grid size-8 -translate-x-1/2 place-items-center rounded-full border border-line bg-raised text-soft shadow-1 hover:text-ink disabled:invisible"
                   aria-label="To the newest message"
@@ -100,7 +101,8 @@ const statuses: Record<Progress, ThreadMessageLike["status"]> = {
 }
 
 function asAssistantUi(message: Message): ThreadMessageLike {
-  const { id, role, content, createdAt, progress } = message
+  const { id, content, createdAt, progress } = message
+  const role = message.role === "user" ? "user" : "assistant"
   return {
     id,
     role,

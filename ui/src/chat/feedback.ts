@@ -1,6 +1,6 @@
 /** Feedback on messages: shown at once, taken back when the server refuses. */
 import { feedback } from "@/api/calls"
-import { ApiError } from "@/api/client"
+import { wordsOf } from "@/api/client"
 import type { Feedback, FeedbackInput } from "@/api/types"
 import { toast } from "@/parts/Toasts"
 import { useClient } from "@/store/react"
@@ -56,8 +56,7 @@ export function useFeedback() {
       return true
     } catch (error) {
       show(messageId, before)
-      const reason = error instanceof ApiError ? error.message : "The server could not be reached."
-      toast(`Not kept. ${reason}`, { look: "error" })
+      toast(`Not kept. ${wordsOf(error)}`, { look: "error" })
       return false
     }
   }

@@ -3,15 +3,16 @@ import { createElement, Fragment, memo, type ReactNode, useMemo, useRef } from "
 import { CodeBlock } from "./Code"
 import { Formula } from "./Formula"
 import { safeAddress } from "./links"
+import { mended } from "./mend"
 import { type Block, parseBlocks } from "./parse"
 
 /** An answer's Markdown. While it streams, blocks that are finished are neither parsed nor drawn again. */
 export function Markdown({ text, writing = false }: { text: string; writing?: boolean }) {
   const before = useRef<Block[]>([])
   const blocks = useMemo(() => {
-    before.current = parseBlocks(text, before.current)
+    before.current = parseBlocks(writing ? mended(text) : text, before.current)
     return before.current
-  }, [text])
+  }, [text, writing])
   return (
     <div className={`prose ${writing ? "writing" : ""}`}>
       {blocks.map((block, index) => (

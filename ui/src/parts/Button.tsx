@@ -59,7 +59,7 @@ export function Spinner() {
 
 const iconSizes = {
   small: "size-6 [&_svg]:size-3.5",
-  medium: "size-8 touch:size-10 [&_svg]:size-4",
+  medium: "size-8 touch:size-9 [&_svg]:size-4",
 } as const
 
 type IconProps = ComponentProps<"button"> & {

@@ -22,6 +22,7 @@ export function Dialog({ title, hideTitle, width = "narrow", onClose, children, 
     const dialog = ref.current
     const before = document.activeElement
     dialog?.showModal()
+    dialog?.querySelector<HTMLElement>("input, textarea")?.focus()
     return () => {
       dialog?.close()
       if (before instanceof HTMLElement) before.focus()

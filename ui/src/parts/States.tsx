@@ -1,6 +1,6 @@
 /** What a place shows when it has nothing, is waiting, or went wrong. */
 import type { ReactNode } from "react"
-import { ApiError } from "@/api/client"
+import { wordsOf } from "@/api/client"
 import { Button } from "./Button"
 import { Door } from "./Door"
 
@@ -14,9 +14,6 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   )
 }
 
-const describe = (error: unknown) =>
-  error instanceof ApiError ? error.message : "The server could not be reached."
-
 export function Failed({
   what,
   error,
@@ -29,7 +26,7 @@ export function Failed({
   return (
     <div role="alert" className="flex flex-col items-center gap-1.5 px-6 py-12 text-center">
       <p className="font-serif text-lg font-[480]">{what}</p>
-      <p className="max-w-sm text-sm text-faint">{describe(error)}</p>
+      <p className="max-w-sm text-sm text-faint">{wordsOf(error)}</p>
       {onRetry && (
         <Button small className="mt-3" onClick={onRetry}>
           Try again

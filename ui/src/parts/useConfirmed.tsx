@@ -1,7 +1,7 @@
 /** Runs a change of credentials; where the server wants the password again, asks for it and goes on. */
 import { type FormEvent, useState } from "react"
 import { accounts } from "@/api/calls"
-import { ApiError } from "@/api/client"
+import { hasCode, wordsOf } from "@/api/client"
 import { Button } from "./Button"
 import { Dialog, DialogBody } from "./Dialog"
 import { Field } from "./Field"
@@ -18,7 +18,7 @@ export function useConfirmed(secondFactor: boolean) {
     try {
       return await task()
     } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== "reauthentication_required") throw error
+      if (!hasCode(error, "reauthentication_required")) throw error
       await new Promise<void>((resolve, reject) =>
         setHeld({ go: resolve, giveUp: () => reject(error) }),
       )
@@ -54,7 +54,7 @@ function Confirmation({ secondFactor, onDone, onClose }: Props) {
       await accounts.reauthenticate({ password, otp: code || undefined })
       onDone()
     } catch (refusal) {
-      setError(refusal instanceof ApiError ? refusal.message : "The server could not be reached.")
+      setError(wordsOf(refusal))
     } finally {
       setBusy(false)
     }
@@ -68,7 +68,6 @@ function Confirmation({ secondFactor, onDone, onClose }: Props) {
             label="Password"
             type="password"
             autoComplete="current-password"
-            autoFocus
             value={password}
             onChange={(event) => setPassword(event.target.value)}
             error={error}

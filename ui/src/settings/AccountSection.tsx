@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query"
 import { type FormEvent, useState } from "react"
 import { accounts } from "@/api/calls"
-import { ApiError } from "@/api/client"
+import { hasCode, wordsOf } from "@/api/client"
 import { Button } from "@/parts/Button"
 import { Dialog, DialogBody } from "@/parts/Dialog"
 import { Field } from "@/parts/Field"
@@ -57,8 +57,10 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
   const [current, setCurrent] = useState("")
   const [next, setNext] = useState("")
   const queries = useQueryClient()
+  const [code, setCode] = useState("")
+  const { second_factor } = useAccount()
   const change = useMutation({
-    mutationFn: () => accounts.changePassword({ current, new: next }),
+    mutationFn: () => accounts.changePassword({ current, new: next, otp: code || undefined }),
     onSuccess: () => {
       toast("The password is changed.")
       void queries.invalidateQueries({ queryKey: ["sessions"] })
@@ -66,9 +68,8 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
     },
   })
   const { error } = change
-  const weak = error instanceof ApiError && error.code === "weak_password"
-  const words =
-    error instanceof ApiError ? error.message : error && "The server could not be reached."
+  const weak = hasCode(error, "weak_password")
+  const words = error && wordsOf(error)
   const submit = (event: FormEvent) => {
     event.preventDefault()
     change.mutate()
@@ -81,7 +82,6 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
             label="Present password"
             type="password"
             autoComplete="current-password"
-            autoFocus
             value={current}
             onChange={(event) => setCurrent(event.target.value)}
             error={weak ? null : words}
@@ -95,6 +95,14 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
             hint="At least ten characters. A few words in a row are good."
             error={weak ? words : null}
           />
+          {second_factor && (
+            <Field
+              label="One-time code"
+              autoComplete="one-time-code"
+              value={code}
+              onChange={(event) => setCode(event.target.value.trim())}
+            />
+          )}
           <div className="flex justify-end gap-2">
             <Button onClick={onClose}>Cancel</Button>
             <Button

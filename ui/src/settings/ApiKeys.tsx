@@ -2,8 +2,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { Plus } from "lucide-react"
 import { type FormEvent, useState } from "react"
 import { accounts } from "@/api/calls"
-import { ApiError } from "@/api/client"
-import type { ApiKey } from "@/api/types"
+import { wordsOf } from "@/api/client"
+import type { ApiKey, Scope } from "@/api/types"
 import { Button } from "@/parts/Button"
 import { Confirm, Dialog, DialogBody } from "@/parts/Dialog"
 import { Field, Select } from "@/parts/Field"
@@ -21,8 +21,8 @@ const scopes = [
   ["conversations:write", "Change conversations"],
   ["feedback", "Give feedback"],
   ["models", "List models"],
-] as const
-const adminScope = ["admin", "Operate the system"] as const
+] as const satisfies [Scope, string][]
+const adminScope = ["admin", "Operate the system"] as const satisfies [Scope, string]
 
 export function ApiKeys() {
   const list = useQuery({ queryKey: key, queryFn: accounts.apiKeys })
@@ -85,7 +85,7 @@ function Row({ apiKey }: { apiKey: ApiKey }) {
           title={`Revoke “${apiKey.name}”?`}
           action="Revoke"
           busy={revoke.isPending}
-          error={revoke.error?.message}
+          error={revoke.error && wordsOf(revoke.error)}
           onClose={() => setAsked(false)}
           onConfirm={() => revoke.mutate()}
         >
@@ -103,7 +103,7 @@ function Create({ onClose }: { onClose: () => void }) {
   const { run, prompt } = useConfirmed(account.second_factor)
   const [name, setName] = useState("")
   const [days, setDays] = useState("90")
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set(["chat", "models"]))
+  const [chosen, setChosen] = useState<ReadonlySet<Scope>>(new Set(["chat", "models"]))
   const create = useMutation({
     mutationFn: () =>
       run(() =>
@@ -116,7 +116,7 @@ function Create({ onClose }: { onClose: () => void }) {
     onSuccess: () => queries.invalidateQueries({ queryKey: key }),
   })
   const offered = account.role === "admin" ? [...scopes, adminScope] : scopes
-  const toggle = (scope: string) => {
+  const toggle = (scope: Scope) => {
     const next = new Set(chosen)
     if (!next.delete(scope)) next.add(scope)
     setChosen(next)
@@ -148,7 +148,6 @@ function Create({ onClose }: { onClose: () => void }) {
         <form onSubmit={submit} className="flex flex-col gap-4">
           <Field
             label="What is it for?"
-            autoFocus
             maxLength={100}
             value={name}
             onChange={(event) => setName(event.target.value)}
@@ -180,9 +179,7 @@ function Create({ onClose }: { onClose: () => void }) {
           </Select>
           {create.error && (
             <p role="alert" className="text-sm text-rose">
-              {create.error instanceof ApiError
-                ? create.error.message
-                : "The server could not be reached."}
+              {wordsOf(create.error)}
             </p>
           )}
           <div className="flex justify-end gap-2">

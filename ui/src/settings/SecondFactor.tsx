@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query"
 import { type FormEvent, useMemo, useState } from "react"
 import { encode } from "uqr"
 import { accounts } from "@/api/calls"
-import { ApiError } from "@/api/client"
+import { hasCode, wordsOf } from "@/api/client"
 import type { Account } from "@/api/types"
 import { Button } from "@/parts/Button"
 import { Dialog, DialogBody } from "@/parts/Dialog"
@@ -22,10 +22,8 @@ export function SecondFactor() {
     queries.setQueryData<Account>(meKey, (me) => me && { ...me, second_factor: on })
 
   const fail = (error: unknown) => {
-    if (error instanceof ApiError && error.code === "reauthentication_required") return
-    toast(error instanceof ApiError ? error.message : "The server could not be reached.", {
-      look: "error",
-    })
+    if (hasCode(error, "reauthentication_required")) return
+    toast(wordsOf(error), { look: "error" })
   }
   const begin = useMutation({
     mutationFn: () => run(accounts.beginSecondFactor),
@@ -124,7 +122,7 @@ function Setup({ uri, secret, onDone, onClose }: SetupProps) {
             value={code}
             onChange={(event) => setCode(event.target.value.replace(/\D/g, ""))}
             className="font-mono text-lg tracking-[0.3em]"
-            error={confirm.error instanceof ApiError ? confirm.error.message : null}
+            error={confirm.error && wordsOf(confirm.error)}
           />
           <Button
             type="submit"

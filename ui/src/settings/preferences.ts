@@ -5,7 +5,13 @@ import type { Preferences } from "@/api/types"
 import { toast } from "@/parts/Toasts"
 
 const key = ["preferences"] as const
-const defaults: Preferences = { theme: "system", send_on_enter: true }
+const defaults: Preferences = {
+  theme: "system",
+  language: "en",
+  send_on_enter: true,
+  learn_from_feedback: true,
+  custom_instructions: "",
+}
 
 export const usePreferences = (): Preferences =>
   useQuery({ queryKey: key, queryFn: accounts.preferences, staleTime: 300_000 }).data ?? defaults

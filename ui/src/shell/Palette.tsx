@@ -119,7 +119,6 @@ export function Palette({ onClose }: { onClose: () => void }) {
           aria-expanded="true"
           aria-controls={id}
           aria-activedescendant={entries[current] ? `${id}-${current}` : undefined}
-          autoFocus
           value={words}
           onChange={(event) => {
             setWords(event.target.value)

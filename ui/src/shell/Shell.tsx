@@ -28,6 +28,7 @@ export default function Shell() {
   const events = useMemo(
     () => ({
       finished: (message: Message) => setSpoken(spokenWords(message)),
+      lost: (id: string) => void queries.invalidateQueries({ queryKey: ["messages", id] }),
       news: () => void queries.invalidateQueries({ queryKey: conversationsKey }),
       doubt: () => void queries.invalidateQueries({ queryKey: meKey }),
       signedOut: () => void queries.invalidateQueries({ queryKey: meKey }),

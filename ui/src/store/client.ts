@@ -28,6 +28,8 @@ export interface ClientEvents {
   finished: (message: Message) => void
   /** The server accepted a command, or told some news: lists of conversations may have changed. */
   news: () => void
+  /** The server does not know a turn that was followed here: the history has to be read again. */
+  lost: (threadId: string) => void
   /** The server refuses sockets: perhaps the session is over. */
   doubt: () => void
   signedOut: () => void
@@ -108,10 +110,13 @@ export class ChatClient {
   regenerate(threadId: string, answer: Message) {
     const refused = Object.values(this.state.pending).find(({ answerId }) => answerId === answer.id)
     if (refused) return this.again(refused)
+    // an answer that came to nothing is not on the server: its question is asked again
+    const kept = answer.progress !== Progress.Failed && answer.content !== ""
+    if (!kept) this.dispatch({ type: "dropped", threadId, messageId: answer.id })
     this.begin(threadId, answer.parentId, null, (client_id) => ({
       cmd: "regenerate",
       client_id,
-      message_id: answer.id,
+      message_id: kept || answer.parentId === null ? answer.id : answer.parentId,
     }))
   }
 
@@ -211,7 +216,8 @@ export class ChatClient {
       const answer = Object.values(tree?.messages ?? {}).find(
         ({ turnId, role }) => turnId === turn.turnId && role === "assistant",
       )
-      if (answer && answer.progress !== Progress.Waiting) this.events.finished(answer)
+      if (answer?.failure?.code === "not_found") this.events.lost(turn.threadId)
+      else if (answer && answer.progress !== Progress.Waiting) this.events.finished(answer)
       this.events.news()
     }
   }

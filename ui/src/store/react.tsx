@@ -30,6 +30,7 @@ export function ChatProvider({ accountId, events, children }: Props) {
     () =>
       new ChatClient(accountId, socketUrl(), {
         finished: (message) => latest.current.finished(message),
+        lost: (threadId) => latest.current.lost(threadId),
         news: () => latest.current.news(),
         doubt: () => latest.current.doubt(),
         signedOut: () => latest.current.signedOut(),

@@ -63,6 +63,7 @@ export const emptyState: ChatState = { threads: {}, pending: {}, turns: {}, adop
 export type Action =
   | { type: "queued"; pending: Pending; at: string }
   | { type: "discarded"; clientId: string }
+  | { type: "dropped"; threadId: string; messageId: string }
   | { type: "frame"; frame: Frame; at: string }
   | { type: "loaded"; threadId: string; rows: readonly MessageRow[] }
   | { type: "restored"; turns: readonly Turn[]; pending: readonly Pending[]; at: string }
@@ -76,6 +77,8 @@ export function reduce(state: ChatState, action: Action): ChatState {
       return queue(state, action.pending, action.at)
     case "discarded":
       return discard(state, action.clientId)
+    case "dropped":
+      return inTree(state, action.threadId, (tree) => remove(tree, action.messageId))
     case "frame":
       return reduceFrame(state, action.frame, action.at)
     case "loaded":
@@ -119,8 +122,11 @@ export const threadOf = (state: ChatState, id: string): Thread | undefined =>
 export const turnOfAnswer = (state: ChatState, answerId: string): Turn | undefined =>
   Object.values(state.turns).find((turn) => turn.answerId === answerId)
 
+/** Frames tell a message without what was said about it. */
+type TurnMessage = Omit<MessageRow, "feedback" | "sibling_ids"> & Partial<MessageRow>
+
 /** A message as the server tells it, with nothing of it still under way. */
-export function messageOf(row: MessageRow): Message {
+export function messageOf(row: TurnMessage): Message {
   return {
     id: row.id,
     parentId: row.parent_id,
@@ -132,7 +138,7 @@ export function messageOf(row: MessageRow): Message {
     failure: null,
     trace: row.trace,
     usage: row.usage,
-    feedback: row.feedback,
+    feedback: row.feedback ?? [],
   }
 }
 
@@ -228,10 +234,10 @@ function applyToTurn(state: ChatState, turn: Turn, frame: Frame): ChatState {
         content: content + frame.text,
       }))
     case "message_done":
-      return endTurn(state, turn.turnId, messageOf(frame.message as unknown as MessageRow))
+      return endTurn(state, turn.turnId, messageOf(frame.message as unknown as TurnMessage))
     case "cancelled":
       return endTurn(state, turn.turnId, {
-        ...(frame.message ? messageOf(frame.message as unknown as MessageRow) : {}),
+        ...(frame.message ? messageOf(frame.message as unknown as TurnMessage) : {}),
         progress: Progress.Stopped,
       })
     case "error":
@@ -265,38 +271,45 @@ function refuse(state: ChatState, clientId: string, frame: FrameOf<"error">): Ch
   )
 }
 
+const ended = new Set([Progress.Done, Progress.Stopped])
+
 function accept(state: ChatState, frame: FrameOf<"accepted">, at: string): ChatState {
-  if (frame.turn_id === null) return state
-  const known = state.turns[frame.turn_id]
-  if (known && frame.seq <= known.lastSeq) return state
-  const pending = state.pending[frame.client_id]
-  const localId = known?.threadId ?? pending?.threadId ?? frame.conversation_id
-  const adopted = adopt(state, localId, frame.conversation_id)
-  const grown = inTree(adopted, frame.conversation_id, (tree) => {
-    const asked = pending ? rename(tree, pending.userId, frame.user_message_id) : tree
-    const answerId = pending?.answerId ?? known?.answerId
-    const named = answerId ? rename(asked, answerId, frame.assistant_message_id) : asked
-    const settled = update(named, frame.user_message_id, {
-      progress: Progress.Done,
-      turnId: frame.turn_id,
-    })
-    const answer = settled.messages[frame.assistant_message_id]
-    const waiting = { progress: Progress.Waiting, failure: null, turnId: frame.turn_id }
-    if (answer) return update(settled, answer.id, waiting)
-    const fresh = blank(frame.assistant_message_id, frame.user_message_id, "assistant", at)
-    return put(settled, { ...fresh, ...waiting })
-  })
-  return putTurn(
-    { ...grown, pending: without(grown.pending, frame.client_id) },
-    {
-      turnId: frame.turn_id,
-      threadId: frame.conversation_id,
-      userId: frame.user_message_id,
-      answerId: frame.assistant_message_id,
-      lastSeq: frame.seq,
-      gap: false,
-    },
+  const { turn_id: turnId, client_id: clientId, conversation_id: threadId } = frame
+  if (turnId === null) return state
+  const known = state.turns[turnId]
+  const pending = state.pending[clientId]
+  if (known && !pending) return state
+  const adopted = adopt(state, pending?.threadId ?? threadId, threadId)
+  const named = inTree(adopted, threadId, (tree) => withServerIds(tree, pending, frame))
+  const settled = { ...named, pending: without(named.pending, clientId) }
+  const answer = threadOf(named, threadId)?.tree.messages[frame.assistant_message_id]
+  // sent again after a reload, and answered meanwhile: the history has told the whole of it
+  if (known || (answer && ended.has(answer.progress))) return settled
+  const started = inTree(settled, threadId, (tree) =>
+    put(tree, {
+      ...(answer ?? blank(frame.assistant_message_id, frame.user_message_id, "assistant", at)),
+      progress: Progress.Waiting,
+      failure: null,
+      turnId,
+    }),
   )
+  return putTurn(started, {
+    turnId,
+    threadId,
+    userId: frame.user_message_id,
+    answerId: frame.assistant_message_id,
+    lastSeq: frame.seq,
+    gap: false,
+  })
+}
+
+function withServerIds(tree: Tree, pending: Pending | undefined, frame: FrameOf<"accepted">): Tree {
+  const asked = pending ? rename(tree, pending.userId, frame.user_message_id) : tree
+  const named = pending ? rename(asked, pending.answerId, frame.assistant_message_id) : asked
+  const change: Partial<Message> = { progress: Progress.Done }
+  // another answer to an old question is a turn of its own
+  if (pending?.content !== null) change.turnId = frame.turn_id
+  return update(named, frame.user_message_id, change)
 }
 
 function adopt(state: ChatState, localId: string, id: string): ChatState {
@@ -333,21 +346,16 @@ function load(state: ChatState, threadId: string, rows: readonly MessageRow[]): 
   }
 }
 
-/** Questions whose answer the history lacks and nothing here waits for: turns to ask the server about. */
+/** Questions that the history has no answer to at all: turns to ask the server about. */
 export function unansweredTurns(threadId: string, rows: readonly MessageRow[]): Turn[] {
   const answered = new Set(
-    rows.filter(({ role }) => role === "assistant").map((row) => row.turn_id),
+    rows.filter(({ role }) => role === "assistant").map(({ parent_id }) => parent_id),
   )
-  return rows
-    .filter(({ role, turn_id }) => role === "user" && turn_id !== null && !answered.has(turn_id))
-    .map((row) => ({
-      turnId: row.turn_id as string,
-      threadId,
-      userId: row.id,
-      answerId: `answer:${row.turn_id}`,
-      lastSeq: 0,
-      gap: false,
-    }))
+  return rows.flatMap(({ id, role, turn_id: turnId }) =>
+    role === "user" && turnId !== null && !answered.has(id)
+      ? [{ turnId, threadId, userId: id, answerId: `answer:${turnId}`, lastSeq: 0, gap: false }]
+      : [],
+  )
 }
 
 /** Takes up what was under way before a reload. The text so far is gone, so turns start over at seq 0. */

@@ -2,7 +2,7 @@
  * A conversation as a tree: an edited question or a second answer is a sibling, never an overwrite.
  * All functions return new trees and leave the old ones alone.
  */
-import type { Feedback, Trace, Usage } from "@/api/types"
+import type { Feedback, MessageRow, Trace, Usage } from "@/api/types"
 
 /** Where an answer (or a question on its way) stands. */
 export enum Progress {
@@ -23,7 +23,7 @@ export interface Failure {
 export interface Message {
   id: string
   parentId: string | null
-  role: "user" | "assistant"
+  role: MessageRow["role"]
   content: string
   turnId: string | null
   createdAt: string
