@@ -1,11 +1,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .boot/uv/bin/uv
+NPM := PATH="$(CURDIR)/.boot/node:$$PATH" npm --prefix ui
 LOCKS := src/liminal/stack/locks
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check format lock jars-lock settings-table clean
+.PHONY: help setup up down test test-ui check format lock jars-lock settings-table clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,11 +23,17 @@ down: ## Stop what `make up` started elsewhere
 test: setup ## Run the tests on real services (Kafka, Postgres, Redis)
 	@$(BIN)/pytest -m "not slow and not ui"
 
-check: setup ## Formatting, lint, strict types, lengths
+test-ui: setup ## Test the web interface: its units, then a Chromium through it
+	$(NPM) test
+	@$(BIN)/pytest -m ui
+
+check: setup ## Formatting, lint, strict types, schemas, lengths; of the web interface too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+	$(BIN)/liminal log schemas --check
 	$(BIN)/python .ci/house.py
+	$(NPM) run --silent check
 
 format: setup ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix --quiet . || true

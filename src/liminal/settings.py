@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     web_fd: int | None = Field(
         None,
         ge=0,
-        description="descriptor of the listening web socket that the supervisor hands down; empty: host, port",
+        description="descriptor of the listening socket that the supervisor hands down; empty: host, port",
     )
     ready_file: Path | None = Field(
         None, description="file that a process creates once it serves; the supervisor and compose.yaml set it"
@@ -102,6 +102,14 @@ class Settings(BaseSettings):
     backend: Literal["jax", "openai"] = Field(
         "jax", description="what decodes: the engine here, or an endpoint"
     )
+
+    openai_base_url: str = Field("", description="address of the OpenAI-compatible endpoint, up to /v1")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="key for the endpoint")
+    openai_model: str = Field("", description="model id that the endpoint is asked for")
+    openai_provider: str = Field(
+        "other", description="kind of endpoint, which says how it takes adapters (docs/engine.md lists them)"
+    )
+    openai_context: int = Field(8192, ge=256, description="tokens that the endpoint's model reads and writes")
 
     turn_timeout: float = Field(
         300.0, gt=0, le=600, description="seconds that one answer may take; what is there then is kept"
