@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from liminal.chat.context import ContextMessage, branch_of, fit
-from liminal.chat.models import JaxBackend
 from liminal.chat.routing import Routing, route_to_base
+from liminal.engine.backend import Backend
 from liminal.engine.request import Request, Sampling
 from liminal.errors import LiminalError
 from liminal.log.events import TurnOptions
@@ -52,12 +52,12 @@ class Question:
 class Answerer:
     """Makes answers with one backend."""
 
-    def __init__(self, backend: JaxBackend | LiminalError, pool: Pool) -> None:
+    def __init__(self, backend: Backend | LiminalError, pool: Pool) -> None:
         self._maybe_backend = backend
         self._pool = pool
 
     @property
-    def _backend(self) -> JaxBackend:
+    def _backend(self) -> Backend:
         if isinstance(self._maybe_backend, LiminalError):
             raise self._maybe_backend
         return self._maybe_backend

@@ -1,77 +1,72 @@
-"""Which model answers: the engine here, as the settings say."""
+"""Which model answers: the engine here or an endpoint elsewhere, as the settings say."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import structlog
 
 from liminal.chat.engine_status import ServedModel
+from liminal.engine.backend import Backend
 from liminal.engine.bundled import bundled_info, model_path
-from liminal.engine.engine import Engine, EngineOptions
-from liminal.engine.request import Delta, Request
+from liminal.engine.engine import Engine
+from liminal.engine.openai_backend import Endpoint, OpenAIBackend
+from liminal.engine.options import EngineOptions
 from liminal.errors import LiminalError
-from liminal.settings import Settings
+from liminal.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class JaxBackend:
-    """The engine in this process."""
-
-    engine: Engine
-    kind: Literal["jax"] = "jax"
-
-    @property
-    def model(self) -> str:
-        """Name of the base model."""
-        return self.engine.name
-
-    @property
-    def context_length(self) -> int:
-        """Tokens of prompt and answer together."""
-        return self.engine.shapes.context
-
-    def count_tokens(self, messages: Sequence[Mapping[str, Any]]) -> int:
-        """Tokens of a rendered chat."""
-        return len(self.engine.tokenizer.encode_chat(messages)[0])
-
-    def generate(self, request: Request) -> AsyncIterator[Delta]:
-        """Stream an answer."""
-        return self.engine.generate(request)
-
-
 @asynccontextmanager
-async def open_backend(settings: Settings) -> AsyncGenerator[JaxBackend | LiminalError]:
+async def open_backend(settings: Settings) -> AsyncGenerator[Backend | LiminalError]:
     """The backend of the settings, or the error that every turn fails with: nothing imitates an answer."""
-    options = EngineOptions(compiled=settings.cache / "compiled")
     try:
-        folder = Path(settings.model) if settings.model else model_path()
-        engine = await asyncio.to_thread(Engine.load, folder, options)
+        backend = _endpoint(settings) if settings.backend == "openai" else await _engine(settings)
     except LiminalError as error:
         log.error("model.absent", code=error.code, error=error.message)
         yield error
         return
     try:
-        yield JaxBackend(engine)
+        yield backend
     finally:
-        await asyncio.to_thread(engine.close)
+        await backend.aclose()
 
 
-def served_model(settings: Settings, backend: JaxBackend | LiminalError) -> ServedModel | None:
-    """What /v1/models says about the model."""
+async def _engine(settings: Settings) -> Backend:
+    folder = Path(settings.model) if settings.model else model_path()
+    options = EngineOptions(compiled=settings.cache / "compiled")
+    return await asyncio.to_thread(Engine.load, folder, options)
+
+
+def _endpoint(settings: Settings) -> Backend:
+    for name in ("openai_base_url", "openai_model"):
+        if not getattr(settings, name):
+            variable = f"LIMINAL_{name.upper()}"
+            raise SettingsError(f"LIMINAL_BACKEND=openai needs {variable}.", variable=variable)
+    return OpenAIBackend(
+        Endpoint(
+            base_url=settings.openai_base_url,
+            model=settings.openai_model,
+            api_key=settings.openai_api_key.get_secret_value() or "none",
+            provider=settings.openai_provider,
+            context_length=settings.openai_context,
+        )
+    )
+
+
+def served_model(settings: Settings, backend: Backend | LiminalError) -> ServedModel | None:
+    """What /v1/models says about the model; None while there is none."""
     if isinstance(backend, LiminalError):
         return None
-    bundled = not settings.model
+    bundled = settings.backend == "jax" and not settings.model
     return ServedModel(
         id=backend.model,
-        created=0,
+        created=int(time.time()),
         bundled=bundled,
         demonstration=bundled,
         notice=bundled_info()["notice"] if bundled else None,
