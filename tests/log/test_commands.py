@@ -172,6 +172,7 @@ async def test_inspect_shows_one_event_by_its_position_and_by_its_id(
     assert opened["data"]["content"] == PLANTED
     text = (await run("inspect", str(position))).stdout
     assert "personal" in text and "The words." in text
+    assert str(person.conversation) in text and "…" not in text
 
 
 async def test_inspect_finds_an_event_whose_id_holds_no_time(log: Log, run: Run, person: Person) -> None:

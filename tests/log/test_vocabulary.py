@@ -241,7 +241,7 @@ def test_only_the_prose_of_a_published_version_may_be_put_better(published: Path
 def test_the_asyncapi_document_has_every_type_on_the_one_topic() -> None:
     spec = make_spec(read_settings(environ={}))
     assert spec["asyncapi"].startswith("3.")
-    assert set(spec["channels"]) == {cls.dataschema() for cls in event_types().values()}
+    assert list(spec["channels"]) == sorted(cls.dataschema() for cls in event_types().values())
     assert {channel["address"] for channel in spec["channels"].values()} == {"liminal.events"}
     for message in spec["components"]["messages"].values():
         assert set(message["headers"]["properties"]) == set(HEADERS)

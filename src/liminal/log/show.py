@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from liminal.log.errors import UndecodableRecord, UnknownEvent
 from liminal.log.event import event_class
@@ -36,29 +36,35 @@ def show_line(seen: Seen) -> str:
 
 def show_event(console: Console, seen: Stored) -> None:
     """A table of the envelope and one of the data with what each field means."""
-    envelope = Table("envelope", "", title=f"{seen.type} at {seen.position}", title_justify="left")
+    envelope = Table(
+        "envelope",
+        Column(overflow="fold"),
+        title=f"{seen.type} at {seen.position}",
+        title_justify="left",
+    )
     for name, value in seen.as_dict().items():
         if name not in ("data", "position", "sealed") and value is not None:
             envelope.add_row(name, escape(str(value)))
     console.print(envelope)
     fields, personal = _meaning(seen)
-    data = Table("field", "value", "meaning")
+    data = Table("field", Column("value", overflow="fold"), "meaning")
     for name, value in seen.data.items():
         text = (
             orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if not isinstance(value, str) else value
         )
-        mark = " [yellow](personal)[/]" if name in personal else ""
+        mark = f" [yellow]({personal[name]})[/]" if name in personal else ""
         data.add_row(escape(name) + mark, escape(text), escape(fields.get(name, "")))
     console.print(data)
 
 
-def _meaning(seen: Stored) -> tuple[dict[str, str], set[str]]:
+def _meaning(seen: Stored) -> tuple[dict[str, str], dict[str, str]]:
     try:
         cls = event_class(seen.type, seen.version)
     except UnknownEvent:
-        return {}, set()
+        return {}, {}
     meanings = {name: field.description or "" for name, field in cls.model_fields.items()}
-    return meanings, {field.path[0] for field in personal_fields(cls)}
+    marks = {f.path[0]: "personal" if len(f.path) == 1 else "partly personal" for f in personal_fields(cls)}
+    return meanings, marks
 
 
 def _short(value: Any) -> Any:

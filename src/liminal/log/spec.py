@@ -48,4 +48,7 @@ def make_spec(settings: Settings) -> dict[str, Any]:
     for message in found["components"]["messages"].values():
         message["headers"] = headers
         message["correlationId"] = {"location": "$message.header#/ce_correlation"}
+    for name in ("channels", "operations"):
+        found[name] = dict(sorted(found[name].items()))
+    found["components"] = {name: dict(sorted(part.items())) for name, part in found["components"].items()}
     return found
