@@ -1,5 +1,5 @@
 /** Markdown to a syntax tree. There is no HTML on this way: what looks like it stays text. */
-import type { Root, RootContent } from "mdast"
+import type { RootContent } from "mdast"
 import { fromMarkdown } from "mdast-util-from-markdown"
 import { gfmFromMarkdown } from "mdast-util-gfm"
 import { mathFromMarkdown } from "mdast-util-math"
@@ -11,9 +11,12 @@ const options = {
   mdastExtensions: [gfmFromMarkdown(), mathFromMarkdown()],
 }
 
-/** A code fence, a code span, or one of the ways that models write mathematics. */
+/**
+ * A code fence, a code span, or one of the ways that models write mathematics. The lengths are bounded, so that a
+ * text full of opening marks costs no time squared.
+ */
 const pieces =
-  /(^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?(?:^ {0,3}\2[`~]*[ \t]*$|$(?![\s\S])))|(`+)(?!`)[\s\S]*?[^`]\3(?!`)|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|(?<![\\$\w])\$(?![\s$])([^$\n]*[^\s$\\])\$(?![\w$])/gm
+  /(^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?(?:^ {0,3}\2[`~]*[ \t]*$|$(?![\s\S])))|(`+)(?!`)[\s\S]{0,2000}?[^`]\3(?!`)|\\\[([\s\S]{1,2000}?)\\\]|\\\(([\s\S]{1,2000}?)\\\)|(?<![\\$\w])\$(?![\s$])([^$\n]*[^\s$\\])\$(?![\w$])/gm
 
 /**
  * Writes every mathematics delimiter as `$$`, which the grammar reads without guessing: `\[…\]` and `\(…\)`
@@ -22,14 +25,11 @@ const pieces =
 export function withMathDelimiters(text: string): string {
   if (!/[\\$]/.test(text)) return text
   return text.replace(pieces, (whole, _fence, _mark, _tick, display, inline, dollars) => {
-    if (display !== undefined) return `\n$$$$\n${display.trim()}\n$$$$\n`
-    if (inline !== undefined) return `$$$$${inline.trim()}$$$$`
-    if (dollars !== undefined) return `$$$$${dollars}$$$$`
-    return whole
+    if (display !== undefined) return `\n$$\n${display.trim()}\n$$\n`
+    const formula = inline ?? dollars
+    return formula === undefined ? whole : `$$${formula.trim()}$$`
   })
 }
-
-export const parse = (text: string): Root => fromMarkdown(withMathDelimiters(text), options)
 
 export interface Block {
   source: string

@@ -146,8 +146,10 @@ export class ChatClient {
 
   loaded(threadId: string, rows: readonly MessageRow[]) {
     this.dispatch({ type: "loaded", threadId, rows })
-    const waiting = new Set(Object.values(this.state.turns).map(({ userId }) => userId))
-    const turns = unansweredTurns(threadId, rows).filter(({ userId }) => !waiting.has(userId))
+    const tree = threadOf(this.state, threadId)?.tree
+    const turns = unansweredTurns(threadId, rows).filter(
+      ({ userId }) => !tree?.children[userId]?.length,
+    )
     if (turns.length === 0) return
     this.dispatch({ type: "restored", turns, pending: [], at: new Date().toISOString() })
     for (const turn of turns) this.transmit(resumeCommand(turn))

@@ -329,8 +329,14 @@ function adopt(state: ChatState, localId: string, id: string): ChatState {
 function load(state: ChatState, threadId: string, rows: readonly MessageRow[]): ChatState {
   const before = threadOf(state, threadId)
   const told = rows.reduce((tree, row) => put(tree, messageOf(row)), emptyTree)
+  const answered = new Set(
+    rows.filter(({ role }) => role === "assistant").map((row) => row.turn_id),
+  )
   const tree = Object.values(before?.tree.messages ?? {})
-    .filter(({ id }) => !told.messages[id])
+    .filter(
+      ({ id, role, turnId }) =>
+        !told.messages[id] && !(role === "assistant" && answered.has(turnId)),
+    )
     .reduce(put, told)
   const thread: Thread = {
     id: threadId,
@@ -338,7 +344,7 @@ function load(state: ChatState, threadId: string, rows: readonly MessageRow[]): 
     tree: { ...tree, selected: before?.tree.selected ?? {} },
     loaded: true,
   }
-  const turns = Object.entries(state.turns).filter(([, turn]) => !told.messages[turn.answerId])
+  const turns = Object.entries(state.turns).filter(([turnId]) => !answered.has(turnId))
   return {
     ...state,
     turns: Object.fromEntries(turns),
