@@ -26,6 +26,7 @@ CREATE TABLE accounts (
 
 CREATE TABLE tenants (
     tenant_id  text PRIMARY KEY,
+    owner_id   text NOT NULL,
     name       text,
     plan       text,
     created_at timestamptz,

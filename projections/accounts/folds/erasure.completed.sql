@@ -7,6 +7,6 @@ WITH erased AS (
     UPDATE _sessions SET user_agent = NULL, address = NULL
     WHERE account_id::text IN (SELECT subject FROM erased)
 ), names AS (
-    UPDATE tenants SET name = NULL WHERE tenant_id IN (SELECT subject FROM erased)
+    UPDATE tenants SET name = NULL WHERE owner_id IN (SELECT subject FROM erased)
 )
 UPDATE accounts SET email = NULL, display_name = NULL WHERE account_id::text IN (SELECT subject FROM erased);

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -38,7 +39,8 @@ class Batch:
         start: the offset that the folder's checkpoint must stand at.
         end: the checkpoint afterwards.
         records: as they lie on the log.
-        events: their flat form; of a record that can't be decoded only what its envelope tells.
+        events: their flat form; of a record that can't be decoded only what its envelope tells. Between two
+            barriers their order does not matter.
         faults: why a record can't be decoded, by offset.
     """
 
@@ -51,8 +53,10 @@ class Batch:
 
     @property
     def versioned(self) -> list[Flat]:
-        """The events that expect a version of their stream."""
-        return [event for event in self.events if event["_expected"] is not None]
+        """The events that expect a version of their stream, in order."""
+        versioned = [event for event in self.events if event["_expected"] is not None]
+        versioned.sort(key=itemgetter("_offset"))
+        return versioned
 
     @property
     def last_time(self) -> datetime | None:

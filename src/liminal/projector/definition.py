@@ -16,9 +16,11 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from liminal.log.errors import UnknownEvent
 from liminal.log.events import event_class
@@ -63,6 +65,17 @@ class Definition:
         parts = (str(self.version), self.tables, self.indexes, self.views, *sorted(self.barriers))
         folds = (text for item in sorted(self.folds.items()) for text in item)
         return hashlib.sha256("\0".join((*parts, *folds)).encode()).hexdigest()
+
+    def as_json(self) -> str:
+        """The whole definition, to be kept beside what was made from it."""
+        return orjson.dumps(asdict(self)).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Definition:
+        """The definition that ``as_json`` wrote."""
+        values: dict[str, Any] = orjson.loads(text)
+        values["barriers"] = tuple(values["barriers"])
+        return cls(**values)
 
 
 def projections_folder() -> Path:

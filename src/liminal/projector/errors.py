@@ -61,6 +61,12 @@ class RebuildRunning(ProjectorError):
     code: ClassVar[str] = "rebuild_running"
 
 
+class SchemaTaken(ProjectorError):
+    """A schema of this name exists."""
+
+    code: ClassVar[str] = "schema_taken"
+
+
 class SwitchBlocked(ProjectorError):
     """Readers held the views for so long that the switch gave up; nothing changed."""
 

@@ -6,6 +6,7 @@ made, whatever its folder has become since.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,13 +41,13 @@ CREATE FUNCTION {name} (json) RETURNS void LANGUAGE plpgsql SET search_path = {p
 END $fold$
 """
 
-COLUMNS = "id, projection, version, schema, state, digest, folds, barriers, indexes, views"
+COLUMNS = "id, projection, version, schema, state, digest, folds, barriers"
 
 VIEWS_ON = """
 SELECT DISTINCT v.relname
 FROM pg_depend d
 JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
-JOIN pg_class v ON v.oid = r.ev_class AND v.relnamespace = 'read'::regnamespace
+JOIN pg_class v ON v.oid = r.ev_class AND v.relnamespace = to_regnamespace($2)
 JOIN pg_class t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
 WHERE t.relnamespace = to_regnamespace($1)
 """
@@ -72,8 +73,6 @@ class Generation:
         digest: of the definition that it was made from.
         folds: event types that it folds, and ``_any`` and ``_verdict``.
         barriers: event types that nothing may be folded across.
-        indexes: DDL left for the end of a rebuild.
-        views: DDL run when it goes live.
     """
 
     id: int
@@ -84,8 +83,6 @@ class Generation:
     digest: str
     folds: frozenset[str]
     barriers: frozenset[str]
-    indexes: str
-    views: str
 
     def function(self, fold: str) -> str:
         """The qualified, quoted name of the function of one fold."""
@@ -140,8 +137,8 @@ async def create_generation(
         await connection.execute(definition.indexes)
     row = await connection.fetchrow(
         "INSERT INTO liminal.generations "
-        "(projection, version, schema, state, digest, folds, barriers, indexes, views) "
-        f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {COLUMNS}",
+        "(projection, version, schema, state, digest, folds, barriers, definition) "
+        f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb) RETURNING {COLUMNS}",
         definition.name,
         definition.version,
         schema,
@@ -149,8 +146,7 @@ async def create_generation(
         definition.digest,
         sorted(definition.folds),
         sorted(definition.barriers),
-        definition.indexes,
-        definition.views,
+        definition.as_json(),
     )
     assert row is not None
     generation = _generation(row)
@@ -172,6 +168,25 @@ async def create_generation(
         partitions,
     )
     return generation
+
+
+async def definition_of(connection: Connection, generation: Generation) -> Definition:
+    """The definition that a generation was made from."""
+    text = await connection.fetchval(
+        "SELECT definition FROM liminal.generations WHERE id = $1", generation.id
+    )
+    return Definition.from_json(text)
+
+
+async def build_indexes(connection: Connection, generation: Generation) -> None:
+    """Make the indexes that a rebuild left for the end, and tell the planner what is there."""
+    definition = await definition_of(connection, generation)
+    await connection.execute(f"SET LOCAL search_path = {search_path(generation.schema)}")
+    if definition.indexes:
+        await connection.execute(definition.indexes)
+    for row in await connection.fetch(TABLES, quoted(generation.schema)):
+        await connection.execute(f"ANALYZE {quoted(row['name'])}")
+    await connection.execute("SET LOCAL search_path = DEFAULT")
 
 
 async def drop_generation(connection: Connection, generation: Generation) -> None:
@@ -218,29 +233,36 @@ async def generation_in(connection: Connection, name: str, *states: State) -> Ge
     return found[-1]
 
 
-async def lead_views_to(connection: Connection, generation: Generation, old: Generation | None) -> None:
+async def lead_views_to(
+    connection: Connection, generation: Generation, old: Generation | None, *, into: str = "read"
+) -> None:
     """Let the views in ``read`` show this generation in place of the old one; inside a transaction.
 
     A table whose name begins with ``_`` gets no view, a column whose name does is left out, and a row of a
     table with a column ``_created`` shows once that is set. What ``views.sql`` makes itself stays as it is.
+    With ``into`` all of it goes to another schema, where ``views.sql`` says ``read``.
     """
+    definition = await definition_of(connection, generation)
     for source in filter(None, (old, generation)):
-        shown = await connection.fetch(VIEWS_ON, quoted(source.schema))
-        if shown:
-            names = ", ".join(f"read.{quoted(row['relname'])}" for row in shown)
+        if shown := await connection.fetch(VIEWS_ON, quoted(source.schema), quoted(into)):
+            names = ", ".join(f"{quoted(into)}.{quoted(row['relname'])}" for row in shown)
             await connection.execute(f"DROP VIEW {names}")
-    if generation.views:
+    if definition.views:
+        views = (
+            definition.views if into == "read" else re.sub(r"\bread\.", f"{quoted(into)}.", definition.views)
+        )
         await connection.execute(f"SET LOCAL search_path = {search_path(generation.schema)}")
-        await connection.execute(generation.views)
+        await connection.execute(views)
         await connection.execute("SET LOCAL search_path = DEFAULT")
-    made = {row["relname"] for row in await connection.fetch(VIEWS_ON, quoted(generation.schema))}
+    shown = await connection.fetch(VIEWS_ON, quoted(generation.schema), quoted(into))
+    made = {row["relname"] for row in shown}
     for row in await connection.fetch(TABLES, quoted(generation.schema)):
         name, columns = row["name"], row["columns"]
         if name.startswith("_") or name in made:
             continue
-        shown = ", ".join(quoted(column) for column in columns if not column.startswith("_"))
+        visible = ", ".join(quoted(column) for column in columns if not column.startswith("_"))
         where = " WHERE _created IS NOT NULL" if "_created" in columns else ""
         await connection.execute(
-            f"CREATE VIEW read.{quoted(name)} AS "
-            f"SELECT {shown} FROM {quoted(generation.schema)}.{quoted(name)}{where}"
+            f"CREATE VIEW {quoted(into)}.{quoted(name)} AS "
+            f"SELECT {visible} FROM {quoted(generation.schema)}.{quoted(name)}{where}"
         )

@@ -45,8 +45,8 @@ def check_contiguous(start: int, records: Sequence[Record]) -> None:
     if records and records[0].offset < start:
         first = records[0]
         raise LogTruncated(
-            f"partition {first.partition} of {first.topic} was folded up to {start} and ends before it: the log "
-            "was cut, or replaced",
+            f"partition {first.partition} of {first.topic} was folded up to {start} and ends before it: "
+            "the log was cut, or replaced",
             position=f"{first.partition}:{start}",
         )
 

@@ -24,9 +24,8 @@ CREATE TABLE liminal.generations (
     folds       text[] NOT NULL,
     -- event types that nothing may be folded across
     barriers    text[] NOT NULL,
-    -- what is run when it is built and when it is switched to, kept because the folder may change
-    indexes     text NOT NULL,
-    views       text NOT NULL,
+    -- the folder as it was then: it may have changed since
+    definition  jsonb NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
     switched_at timestamptz
 );
@@ -76,10 +75,11 @@ CREATE TABLE liminal.rebuilds (
     id             int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     projections    text[] NOT NULL,
     generation_ids int[] NOT NULL,
-    -- partition → offset to reach
+    -- partition → offset that it began at, and that it is to reach
+    origins        jsonb NOT NULL,
     targets        jsonb NOT NULL,
     state          text NOT NULL CHECK (state IN ('running', 'done', 'failed')),
-    phase          text NOT NULL DEFAULT 'fold',
+    phase          text NOT NULL DEFAULT 'fold' CHECK (phase IN ('fold', 'index', 'done')),
     error          jsonb,
     started_at     timestamptz NOT NULL DEFAULT now(),
     finished_at    timestamptz
