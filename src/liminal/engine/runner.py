@@ -81,7 +81,11 @@ class Runner:
     def program_keys(self) -> list[Key]:
         """Every program that serving can need, the most needed first."""
         shapes = self.shapes
-        modes = ("none", "few", "all") if shapes.rows else ("none",)
+        modes = [
+            "none",
+            *(["few"] if shapes.rows > self.programs.few else []),
+            *(["all"] if shapes.rows else []),
+        ]
         keys: list[Key] = []
         for mode in modes:
             keys += [("prefill", chunk, mode) for chunk in shapes.chunks]
@@ -186,7 +190,7 @@ class Runner:
         for answer in mixed:
             gates[answer.slot if len(answers) > 1 or size > 1 else 0] = answer.gates
         used = np.flatnonzero(gates.any(axis=0))
-        if size <= FEW_BATCH and len(used) <= self.programs.few:
+        if size <= FEW_BATCH and len(used) <= self.programs.few < self.shapes.rows:
             rows = np.zeros(self.programs.few, np.int32)
             rows[: len(used)] = used
             few = np.zeros((size, self.programs.few), np.float32)
