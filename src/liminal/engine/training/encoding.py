@@ -1,0 +1,170 @@
+"""Examples as tokens, with the tokens that are to be learned marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liminal.engine.errors import RequestInvalid
+from liminal.engine.request import Message
+from liminal.engine.tokenizer import Tokenizer
+from liminal.engine.training.errors import TrainingDataInvalid
+from liminal.engine.training.examples import (
+    Completion,
+    Content,
+    Conversation,
+    Document,
+    Example,
+    Judgement,
+    Preference,
+    Tools,
+)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One sequence.
+
+    tokens: int32 [n].
+    learn: bool [n], whether the token's log-probability counts. Never the first: nothing precedes it.
+    """
+
+    tokens: NDArray[np.int32]
+    learn: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def targets(self) -> int:
+        """How many tokens count."""
+        return int(self.learn.sum())
+
+    @property
+    def context(self) -> NDArray[np.int32]:
+        """The tokens before the first that counts."""
+        return self.tokens[: int(np.argmax(self.learn))]
+
+    @property
+    def answer(self) -> NDArray[np.int32]:
+        """The first token that counts and all after it."""
+        return self.tokens[int(np.argmax(self.learn)) :]
+
+
+def joined(context: NDArray[np.int32], answer: NDArray[np.int32]) -> Encoded:
+    """A sequence whose answer counts."""
+    learn = np.arange(len(context) + len(answer)) >= max(len(context), 1)
+    return Encoded(np.concatenate([context, answer]).astype(np.int32), learn)
+
+
+class Encoder:
+    """Turns examples into sequences of at most ``max_length`` tokens, as TRL's trainers do.
+
+    Where a sequence is too long the beginning of its context goes first, then the end of its answer: the
+    answer is what is learned.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self._eos = tokenizer.special.get("eos_token", "")
+
+    def encode(self, example: Example) -> tuple[Encoded, ...]:
+        """One sequence, or two for a preference: (chosen, rejected).
+
+        Raises TrainingDataInvalid when nothing of the example can be learned.
+        """
+        match example:
+            case Document(text):
+                ids = self.tokenizer.encode(self._closed(text))
+                learn = np.arange(len(ids)) > 0
+                sequences = (Encoded(np.asarray(ids, np.int32), learn),)
+            case Conversation(messages, tools):
+                sequences = (self._conversation(messages, tools),)
+            case Completion(prompt, completion, tools) | Judgement(prompt, completion, _, tools):
+                sequences = self._answers(prompt, (completion,), tools)
+            case Preference(prompt, chosen, rejected, tools):
+                sequences = self._answers(prompt, (chosen, rejected), tools)
+        cut = tuple(self._truncated(sequence) for sequence in sequences)
+        if not all(sequence.targets for sequence in cut):
+            raise TrainingDataInvalid("there is nothing to learn: the completion has no tokens")
+        return cut
+
+    def _answers(
+        self, prompt: Content, answers: Sequence[Content], tools: Tools | None
+    ) -> tuple[Encoded, ...]:
+        """TRL's rule: tokenize prompt and prompt+answer; the answer starts where they part."""
+        if isinstance(prompt, str):
+            if not all(isinstance(answer, str) for answer in answers):
+                raise TrainingDataInvalid("prompt is text, so the completion must be text too")
+            context = self.tokenizer.encode(prompt)
+            wholes = [self.tokenizer.encode(prompt + self._closed(str(answer))) for answer in answers]
+        else:
+            if any(isinstance(answer, str) for answer in answers):
+                raise TrainingDataInvalid("prompt is a chat, so the completion must be messages too")
+            context = self._ids(self._render(prompt, tools, generate=True))
+            wholes = [
+                self._ids(self._render([*prompt, *(m for m in answer if not isinstance(m, str))], tools))
+                for answer in answers
+            ]
+        shared = min(_common(context, whole) for whole in wholes)
+        return tuple(
+            joined(np.asarray(whole[:shared], np.int32), np.asarray(whole[shared:], np.int32))
+            for whole in wholes
+        )
+
+    def _conversation(self, messages: Sequence[Message], tools: Tools | None) -> Encoded:
+        """Marks what the template adds for each assistant turn after its generation prompt."""
+        text = self._render(messages, tools)
+        encoding = self.tokenizer.inner.encode(text, add_special_tokens=False)
+        learn = np.zeros(len(encoding.ids), bool)
+        offsets = np.asarray(encoding.offsets, np.int64).reshape(-1, 2)
+        for index, message in enumerate(messages):
+            if message.get("role") != "assistant":
+                continue
+            if index == 0:
+                raise TrainingDataInvalid(
+                    "a chat cannot begin with the assistant: there is nothing to answer"
+                )
+            # a template may show an earlier turn differently once others follow: what is equal counts
+            start = _common(self._render(messages[:index], tools, generate=True), text)
+            end = _common(self._render(messages[: index + 1], tools), text)
+            learn |= (offsets[:, 0] >= start) & (offsets[:, 1] <= end) & (offsets[:, 1] > offsets[:, 0])
+        learn[:1] = False
+        return Encoded(np.asarray(encoding.ids, np.int32), learn)
+
+    def _truncated(self, sequence: Encoded) -> Encoded:
+        excess = len(sequence) - self.max_length
+        if excess <= 0:
+            return sequence
+        first = int(np.argmax(sequence.learn))
+        start = max(0, min(excess, first - 1))
+        stop = start + self.max_length
+        learn = sequence.learn[start:stop].copy()
+        learn[:1] = False
+        return Encoded(sequence.tokens[start:stop], learn)
+
+    def _closed(self, text: str) -> str:
+        return text if text.endswith(self._eos) else text + self._eos
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, special=False)
+
+    def _render(self, messages: Sequence[Message], tools: Tools | None, generate: bool = False) -> str:
+        try:
+            return self.tokenizer.render(messages, tools=tools, add_generation_prompt=generate)
+        except RequestInvalid as error:
+            raise TrainingDataInvalid(error.message) from error
+
+
+def _common(left: Sequence[Any], right: Sequence[Any]) -> int:
+    """Length of the beginning that both share."""
+    for index, (ours, theirs) in enumerate(zip(left, right, strict=False)):
+        if ours != theirs:
+            return index
+    return min(len(left), len(right))

@@ -1,0 +1,80 @@
+"""From the examples that are given to the items that are planned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from liminal.engine.peft import Adapter
+from liminal.engine.training.config import HANDFUL, TrainConfig
+from liminal.engine.training.encoding import Encoded, Encoder, joined
+from liminal.engine.training.errors import TrainingConfigInvalid, TrainingDataInvalid
+from liminal.engine.training.examples import Example, Judgement, Preference
+from liminal.engine.training.plan import Item, Kind
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one adapter is to learn.
+
+    Attributes:
+      examples: of any kinds; each kind has its loss, weighed by its share of a step.
+      replay: answers that must not be forgotten (completions, conversations or documents).
+      start: the adapter to continue; None begins anew. Its rank and α stay.
+    """
+
+    examples: Sequence[Example]
+    replay: Sequence[Example] = ()
+    start: Adapter | None = None
+
+
+def lesson_items(
+    lesson: Lesson, job: int, encoder: Encoder, config: TrainConfig
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """(items, replayed items) of a lesson.
+
+    Raises TrainingDataInvalid naming the example that cannot be learned, TrainingConfigInvalid for a replay
+    of preferences.
+    """
+    if not lesson.examples:
+        raise TrainingDataInvalid("there are no examples to learn from")
+    if any(isinstance(example, Preference | Judgement) for example in lesson.replay):
+        raise TrainingConfigInvalid("only answers can be replayed, not preferences or thumbs")
+    items = [_item(example, number, job, encoder) for number, example in enumerate(lesson.examples, 1)]
+    thumbs = sum(item.kind is Kind.JUDGEMENT for item in items)
+    if config.unpaired == "kto" or (config.unpaired == "auto" and thumbs >= HANDFUL):
+        items = _with_mismatches(items, encoder.max_length)
+    replay = [_item(example, number, job, encoder) for number, example in enumerate(lesson.replay, 1)]
+    return tuple(items), tuple(replace(item, replayed=True) for item in replay)
+
+
+def _item(example: Example, number: int, job: int, encoder: Encoder) -> Item:
+    try:
+        sequences = encoder.encode(example)
+    except TrainingDataInvalid as error:
+        raise TrainingDataInvalid(f"example {number}: {error.message}", example=number) from error
+    match example:
+        case Preference():
+            return Item(job, Kind.PAIR, sequences)
+        case Judgement(label=label):
+            return Item(job, Kind.JUDGEMENT, sequences, sign=1.0 if label else -1.0)
+        case _:
+            return Item(job, Kind.ANSWER, sequences)
+
+
+def _with_mismatches(items: Sequence[Item], longest: int) -> list[Item]:
+    """Each judged prompt with the judged answer before it, on which KTO estimates its KL (§4.1)."""
+    judged = [item.taught for item in items if item.kind is Kind.JUDGEMENT]
+    if len(judged) < 2:
+        raise TrainingConfigInvalid(
+            "KTO needs at least two thumbs; use unpaired='apo_zero'", field="unpaired"
+        )
+    mismatches = iter(_mismatch(own, judged[index - 1], longest) for index, own in enumerate(judged))
+    return [
+        replace(item, mismatch=next(mismatches)) if item.kind is Kind.JUDGEMENT else item for item in items
+    ]
+
+
+def _mismatch(own: Encoded, other: Encoded, longest: int) -> Encoded:
+    room = max(longest - len(own.context), 1)
+    return joined(own.context, other.answer[:room])

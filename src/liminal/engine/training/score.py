@@ -1,0 +1,154 @@
+"""How likely a model finds given answers, with and without adapters: what a gate decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from liminal.engine.config import ModelConfig
+from liminal.engine.params import Lora, Params
+from liminal.engine.peft import Adapter
+from liminal.engine.training.bank import TrainingBank, stacked_gates
+from liminal.engine.training.base import BaseModel
+from liminal.engine.training.batch import Batch, BatchBuilder, Piece, Shape
+from liminal.engine.training.encoding import Encoded, Encoder
+from liminal.engine.training.examples import Example, Preference
+from liminal.engine.training.losses import flat_states, sequence_logps
+from liminal.engine.training.plan import even_limit, lay_out, row_length
+
+Mixture = Sequence[tuple[Adapter, float]]
+"""Adapters with their gates; none is the base."""
+
+BASE: Mixture = ()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-probabilities of answers.
+
+    logps: f64 [mixtures, examples], summed over an answer's tokens, in nats.
+    tokens: int [examples], tokens of each answer.
+    """
+
+    logps: NDArray[np.float64]
+    tokens: NDArray[np.int64]
+
+    @property
+    def nll(self) -> NDArray[np.float64]:
+        """Mean negative log-likelihood of a token of each answer, nats, [mixtures, examples]."""
+        return -self.logps / self.tokens
+
+    @property
+    def mean_nll(self) -> NDArray[np.float64]:
+        """Mean over all tokens of all answers, nats, [mixtures]; its exponential is the perplexity."""
+        return -self.logps.sum(axis=1) / self.tokens.sum()
+
+
+def score(
+    model: BaseModel,
+    examples: Sequence[Example],
+    mixtures: Sequence[Mixture] = (BASE,),
+    *,
+    max_length: int = 1024,
+    micro_tokens: int = 4096,
+) -> Scores:
+    """The likelihood of each example's answer under each mixture; of a preference, the chosen one's.
+
+    A Document measures general language: every token but its first counts. Rows of one forward pass carry
+    different mixtures. Raises TrainingDataInvalid for an example without an answer.
+    """
+    encoder = Encoder(model.tokenizer, min(max_length, model.config.max_positions))
+    sequences = [encoder.encode(example)[0] for example in examples]
+    logps = _mixture_logps(model, sequences, mixtures, micro_tokens)
+    return Scores(logps, np.asarray([sequence.targets for sequence in sequences], np.int64))
+
+
+def preference_margins(
+    model: BaseModel,
+    preferences: Sequence[Preference],
+    mixtures: Sequence[Mixture] = (BASE,),
+    *,
+    max_length: int = 1024,
+    micro_tokens: int = 4096,
+) -> NDArray[np.float64]:
+    """log p(chosen) − log p(rejected) in nats, f64 [mixtures, preferences]."""
+    encoder = Encoder(model.tokenizer, min(max_length, model.config.max_positions))
+    sequences = [sequence for preference in preferences for sequence in encoder.encode(preference)]
+    logps = _mixture_logps(model, sequences, mixtures, micro_tokens)
+    return logps[:, 0::2] - logps[:, 1::2]
+
+
+def _mixture_logps(
+    model: BaseModel, sequences: Sequence[Encoded], mixtures: Sequence[Mixture], micro_tokens: int
+) -> NDArray[np.float64]:
+    adapters = list(
+        {adapter.content_hash: adapter for mixture in mixtures for adapter, _ in mixture}.values()
+    )
+    number = {adapter.content_hash: index for index, adapter in enumerate(adapters)}
+    bank = TrainingBank.of(adapters, model.config)
+    table = [
+        bank.gates([(number[adapter.content_hash], gate) for adapter, gate in mixture])
+        for mixture in mixtures
+    ]
+    pieces = [Piece(sequence, line) for line in range(len(mixtures)) for sequence in sequences]
+    logps = piece_logps(model, pieces, bank.lora(), stacked_gates(table), micro_tokens)
+    return logps.reshape(len(mixtures), len(sequences))
+
+
+def shape_for(sequences: Sequence[Encoded], at_once: int, micro_tokens: int) -> Shape:
+    """A shape in which any ``at_once`` of these sequences can be scored in rows of their own."""
+    length = row_length(max(len(sequence) for sequence in sequences))
+    rows = even_limit(at_once, length, micro_tokens)
+    targets = rows * max(sequence.targets for sequence in sequences)
+    return Shape(rows=rows, length=length, targets=targets, sequences=rows + 1).rounded()
+
+
+def piece_logps(
+    model: BaseModel,
+    pieces: Sequence[Piece],
+    bank: Lora,
+    table: jax.Array,
+    micro_tokens: int,
+    shape: Shape | None = None,
+) -> NDArray[np.float64]:
+    """Summed log-probability of each piece's answer, f64 [pieces].
+
+    shape: of shape_for; by default the one that suits just these pieces, packed.
+    """
+    if not pieces:
+        return np.zeros(0)
+    groups, single = [[piece] for piece in pieces], shape is not None
+    length = row_length(max(len(piece.sequence) for piece in pieces)) if shape is None else shape.length
+    most = lay_out(groups, length, None, single)[0][0]
+    limit = even_limit(most, length, micro_tokens) if shape is None else shape.rows
+    batches = lay_out(groups, length, limit, single)
+    shape = (
+        shape
+        or Shape(
+            rows=limit,
+            length=length,
+            targets=max(sum(pieces[i].sequence.targets for i, _ in held) for _, held in batches),
+            sequences=max(len(held) for _, held in batches) + 1,
+        ).rounded()
+    )
+    found = np.zeros(len(pieces))
+    for _, held in batches:
+        builder = BatchBuilder()
+        for index, slots in held:
+            builder.sequence(pieces[index], slots[0], length, owner=0)
+        sums = _batch_logps(model.params, bank, table, builder.build(shape), model.config)
+        found[[index for index, _ in held]] = np.asarray(sums, np.float64)[: len(held)]
+    return found
+
+
+@partial(jax.jit, static_argnames="config")
+def _batch_logps(
+    params: Params, bank: Lora, table: jax.Array, batch: Batch, config: ModelConfig
+) -> jax.Array:
+    states = flat_states(params, config, bank, table, batch)
+    return sequence_logps(states, params, batch)[1]

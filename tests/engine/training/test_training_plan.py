@@ -1,0 +1,114 @@
+"""Rows, weights and schedules: what a step sees."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liminal.engine.training import TrainConfig, TrainingConfigInvalid
+from liminal.engine.training.batch import Piece, size_above
+from liminal.engine.training.encoding import Encoded, joined
+from liminal.engine.training.plan import Item, Job, Kind, Plan, lay_out
+
+
+def sequence(length: int, answer: int = 1) -> Encoded:
+    tokens = np.arange(1, length + 1, dtype=np.int32)
+    return joined(tokens[: length - answer], tokens[length - answer :])
+
+
+@given(st.integers(0, 5000), st.sampled_from([1, 8, 64]))
+def test_sizes_are_few_and_never_half_too_large(number: int, least: int) -> None:
+    size = size_above(number, least)
+    assert size >= number
+    assert size <= max(least, 2, 1.5 * number)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(2, 64), st.integers(0, 2)), min_size=1, max_size=3),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(1, 8),
+    st.booleans(),
+)
+def test_every_piece_has_a_place_of_its_own_in_a_row_of_its_adapter(
+    sizes: list[list[tuple[int, int]]], limit: int, single: bool
+) -> None:
+    groups = [[Piece(sequence(size), line) for size, line in group] for group in sizes]
+    batches = lay_out(groups, 64, limit, single)
+    assert sorted(index for _, held in batches for index, _ in held) == list(range(len(groups)))
+    for rows, held in batches:
+        assert rows <= max(limit, max(len(group) for group in groups))
+        taken: dict[int, list[tuple[int, int, int]]] = {}
+        for index, slots in held:
+            for piece, (row, offset) in zip(groups[index], slots, strict=True):
+                taken.setdefault(row, []).append((offset, offset + len(piece.sequence), piece.line))
+        for spans in taken.values():
+            spans.sort()
+            assert all(left[1] <= right[0] for left, right in pairwise(spans))
+            assert spans[-1][1] <= 64
+            assert len({line for _, _, line in spans}) == 1
+            assert not single or len(spans) == 1
+
+
+def plan_of(items: int, **changes: object) -> Plan:
+    config = TrainConfig(**{"batch_size": 4, "epochs": 3, **changes})  # type: ignore[arg-type]
+    return Plan(
+        [Job("a", tuple(Item(0, Kind.ANSWER, (sequence(8 + i),)) for i in range(items)), (), 1)], config
+    )
+
+
+def test_every_epoch_sees_every_example_once_in_another_order() -> None:
+    plan = plan_of(10)
+    assert plan.steps == 9
+    epochs = [
+        [
+            len(item.taught)
+            for step in range(3 * epoch, 3 * epoch + 3)
+            for item in plan.jobs[0].step(step, plan.config)
+        ]
+        for epoch in range(3)
+    ]
+    assert all(sorted(epoch) == list(range(8, 18)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_a_steps_token_weights_sum_to_one_however_it_is_split() -> None:
+    for micro_tokens in (64, 128, 4096):
+        plan = plan_of(10, micro_tokens=micro_tokens)
+        batches = list(plan.batches(0))
+        assert sum(float(np.asarray(batch.weight).sum()) for batch in batches) == pytest.approx(1.0)
+        assert len({tuple(array.shape for array in vars(batch).values()) for batch in batches}) == 1
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_the_rate_rises_to_its_largest_and_no_step_is_wasted(schedule: str) -> None:
+    config = TrainConfig(schedule=schedule, warmup=0.25, learning_rate=1.0)  # type: ignore[arg-type]
+    rates = [config.rate(step, 20) for step in range(20)]
+    assert rates[0] > 0
+    assert rates[:6] == sorted(rates[:6])
+    assert max(rates) == rates[5] == 1.0
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert rates[-1] > 0
+    assert config.rate(20, 20) == 0.0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rank": 0},
+        {"targets": ("lm_head",)},
+        {"targets": ()},
+        {"warmup": 1.0},
+        {"learning_rate": float("nan")},
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(TrainingConfigInvalid):
+        TrainConfig(**changes)  # type: ignore[arg-type]
