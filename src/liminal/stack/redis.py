@@ -10,7 +10,7 @@ from liminal.stack.errors import StackError
 CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
-dir {data}
+dir "{data}"
 requirepass {password}
 appendonly yes
 appendfsync everysec
