@@ -35,6 +35,10 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("liminal.stack.cli:status", "Show what runs, where it answers, what it weighs.", LOOK),
     "log": Entry("liminal.log.cli:app", "Read the log, export it, import it.", LOOK),
     "admin": Entry("liminal.identity.cli:app", "Make, list and suspend accounts; rotate signing keys.", RUN),
+    "bundled": Entry("liminal.engine.bundled.cli:app", "Make, examine and describe the bundled model.", RUN),
+    "train": Entry(
+        "liminal.engine.training.cli:train_command", "Train a LoRA adapter from a file of examples.", RUN
+    ),
     "settings": Entry(
         "liminal.stack.cli:show_settings", "Show every setting, its value and its source.", LOOK
     ),
