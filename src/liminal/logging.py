@@ -24,6 +24,10 @@ LEVELS = {
 CHATTY = ("aiokafka", "httpx", "httpcore", "asyncio", "faststream", "jax")
 """Libraries whose info lines say nothing to an operator."""
 
+PLAIN_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def configure_logging(settings: Settings, process: str) -> None:
     """Log as the settings say; ``process`` names this process on every line."""
@@ -37,9 +41,16 @@ def configure_logging(settings: Settings, process: str) -> None:
     ]
     render: list[structlog.types.Processor]
     if settings.log_format == "json":
-        render = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        # never the values of local variables: they hold passwords, tokens and what people wrote
+        render = [PLAIN_TRACEBACKS, structlog.processors.JSONRenderer(default=str)]
     else:
-        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)]
+        render = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                sort_keys=False,
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     structlog.configure(
         processors=[*before, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -39,7 +39,12 @@ def test_a_password_that_is_easily_guessed_is_refused_with_its_reason(password: 
 
 
 @pytest.mark.parametrize(
-    "password", ["correct horse battery staple", "ein langer Satz mit Ümlauten", "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. " * 3]
+    "password",
+    [
+        "correct horse battery staple",
+        "ein langer Satz mit Ümlauten",
+        "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. " * 3,
+    ],
 )
 def test_any_characters_and_long_sentences_are_passwords(password: str) -> None:
     check_password_policy(password, "ada.lovelace@example.org")

@@ -48,7 +48,8 @@ class Signals:
     async def revoked(self, account_id: UUID, ended: UUID | None = None, *, kept: UUID | None = None) -> None:
         """Say that a credential (all but ``kept`` when it is None) of an account ended."""
         message = {"account_id": account_id, "ended": ended, "kept": kept}
-        await self._redis.publish(self._channel, orjson.dumps(message))
+        # asyncpg's UUIDs are a subclass, which orjson leaves to ``default``
+        await self._redis.publish(self._channel, orjson.dumps(message, default=str))
 
     def listen(self, listener: Callable[[Revocation], None]) -> Callable[[], None]:
         """Call ``listener`` with every revocation; returns what stops that."""

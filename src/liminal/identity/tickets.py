@@ -40,18 +40,18 @@ class Tickets:
 
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis = redis
-        self._prefix = f"{namespace}:ticket:"
+        self._namespace = namespace
 
     async def issue(self, actor: Actor) -> Ticket:
         """A ticket that stands for the actor's credential."""
         token = new_token()
-        value = orjson.dumps({"credential": actor.credential, "credential_id": actor.credential_id})
-        await self._redis.set(self._key(token), value, ex=LIFETIME)
+        value = orjson.dumps({"credential": actor.credential, "credential_id": str(actor.credential_id)})
+        await self._redis.set(self._key("ticket", token), value, ex=LIFETIME)
         return Ticket(token, LIFETIME)
 
     async def redeem(self, token: str) -> Redeemed | None:
         """What the ticket stands for, once; None when it is unknown, expired or used."""
-        value: Any = await self._redis.getdel(self._key(token))
+        value: Any = await self._redis.getdel(self._key("ticket", token))
         if value is None:
             return None
         fields = orjson.loads(value)
@@ -60,19 +60,17 @@ class Tickets:
     async def issue_reset(self, account_id: UUID) -> str:
         """A token that sets a new password once, for an admin to hand to the account's owner."""
         token = new_token(RESET_PREFIX)
-        await self._redis.set(self._key(token), str(account_id), ex=RESET_LIFETIME)
+        await self._redis.set(self._key("reset", token), str(account_id), ex=RESET_LIFETIME)
         return token
 
     async def account_of_reset(self, token: str) -> UUID | None:
         """Whose password the token resets; None when it is unknown, expired or used."""
-        if not token.startswith(RESET_PREFIX):
-            return None
-        value: Any = await self._redis.get(self._key(token))
+        value: Any = await self._redis.get(self._key("reset", token))
         return None if value is None else UUID(value.decode())
 
     async def spend_reset(self, token: str) -> bool:
         """Use the token up; False when another request was first."""
-        return bool(await self._redis.delete(self._key(token)))
+        return bool(await self._redis.delete(self._key("reset", token)))
 
-    def _key(self, token: str) -> str:
-        return self._prefix + token_hash(token).hex()
+    def _key(self, purpose: str, token: str) -> str:
+        return f"{self._namespace}:{purpose}:{token_hash(token).hex()}"

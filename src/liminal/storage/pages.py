@@ -31,7 +31,8 @@ class Page(Generic[Item]):
 
 def encode_cursor(*parts: Any) -> str:
     """An opaque cursor of the last row's sort keys (datetimes, UUIDs, numbers, text, None)."""
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+    # asyncpg's UUIDs are a subclass, which orjson leaves to ``default``
+    return base64.urlsafe_b64encode(orjson.dumps(parts, default=str)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, *parsers: Callable[[Any], Any]) -> list[Any]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from liminal.settings import Settings
 from liminal.storage.errors import RedisUnavailable
+
+MOST_CONNECTIONS = 64
+"""Of one client; redis-py's own pool raises at its limit, this one lets the next command wait its turn."""
+WAIT = 20.0
+"""Seconds that a command waits for a connection."""
 
 
 async def connect_redis(settings: Settings) -> Redis:
@@ -14,7 +19,14 @@ async def connect_redis(settings: Settings) -> Redis:
 
     Replies are bytes. Raises RedisUnavailable.
     """
-    client = Redis.from_url(settings.redis_url, socket_connect_timeout=5, health_check_interval=30)
+    pool = BlockingConnectionPool.from_url(
+        settings.redis_url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=WAIT,
+        socket_connect_timeout=5,
+        health_check_interval=30,
+    )
+    client = Redis.from_pool(pool)
     try:
         await client.ping()
     except (RedisError, OSError) as error:

@@ -1,0 +1,231 @@
+"""Every endpoint, asked by everybody who may not: generated from the table, so that none is forgotten."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import Route, WebSocketRoute
+from tests.api.installation import PASSWORD, Installation, Person, fresh_email, post_message, signup
+
+from liminal.api.endpoint import Endpoint
+from liminal.api.site import site_folder, site_routes
+from liminal.api.table import ENDPOINTS
+from liminal.identity.accounts import NewAccount
+from liminal.identity.actor import Role
+from liminal.identity.authorize import RULES, Audience
+
+REFUSED = {401, 403, 404}
+
+BODIES: dict[str, Any] = {
+    "signup": {"email": "x@example.org", "password": PASSWORD},
+    "login": {"email": "x@example.org", "password": PASSWORD},
+    "refresh": {"refresh_token": "x"},
+    "reauthenticate": {"password": PASSWORD},
+    "change_password": {"current": PASSWORD, "new": PASSWORD},
+    "create_api_key": {"name": "k", "scopes": ["models"]},
+    "confirm_second_factor": {"code": "000000"},
+    "create_conversation": {"title": "t"},
+    "change_conversation": {"title": "t"},
+    "post_turn": {"content": "hello"},
+    "give_feedback": {"kind": "thumb", "value": 1},
+    "change_feedback": {"value": -1},
+    "change_settings": {"theme": "dark"},
+    "suspend_account": {},
+    "reinstate_account": {},
+    "switch_projection": {"version": 1},
+    "retry_parked": {},
+}
+"""A valid body for each endpoint that takes one: a refusal must not come from the body."""
+
+QUERIES = {"search_conversations": {"q": "tea"}}
+
+
+@dataclass
+class Belongings:
+    """Things of one owner, by the first part of the path that names them."""
+
+    owner: Person
+    ids: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@pytest.fixture(scope="module")
+async def belongings(installation: Installation, admin: Person) -> Belongings:
+    """One of everything that an account can own."""
+    owner = await signup(installation)
+    conversation = (await owner.browser.post("/v1/conversations", json={"title": "private"})).json()["id"]
+    message = await post_message(owner, conversation, "a private word about tea")
+    feedback = await owner.browser.post(
+        f"/v1/messages/{message}/feedback", json={"kind": "thumb", "value": 1}
+    )
+    assert feedback.status_code == 201, feedback.text
+    session = (await owner.browser.get("/v1/auth/sessions")).json()["items"][0]["id"]
+    key = (await owner.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})).json()
+    return Belongings(
+        owner,
+        {
+            "/v1/conversations/": conversation,
+            "/v1/messages/": message,
+            "/v1/feedback/": feedback.json()["id"],
+            "/v1/auth/sessions/": session,
+            "/v1/auth/api-keys/": key["item"]["id"],
+            "/v1/admin/accounts/": owner.id,
+        },
+    )
+
+
+async def _account(installation: Installation, role: Role, tenant: str) -> Person:
+    new = NewAccount(fresh_email(), PASSWORD, None, role, tenant, origin="admin")
+    account = await installation.services.identity.accounts.create(new)
+    browser = installation.browser()
+    reply = await browser.post("/v1/auth/login", json={"email": account.email, "password": PASSWORD})
+    assert reply.status_code == 200, reply.text
+    return Person(installation, browser, reply.json()["account"])
+
+
+@pytest.fixture(scope="module")
+async def callers(installation: Installation, admin: Person) -> dict[str, httpx.AsyncClient]:
+    """Everybody who may not, by name."""
+    tenant = str(uuid.uuid4())
+    suspended = await signup(installation)
+    kept = dict(suspended.browser.cookies)
+    await installation.services.identity.accounts.suspend(uuid.UUID(suspended.id), by="test")
+    suspended.browser.cookies.update(kept)
+    narrow = await signup(installation)
+    made = await narrow.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})
+    return {
+        "nobody": installation.client(),
+        "garbage": installation.client(Authorization="Bearer lik_garbage"),
+        "user": (await signup(installation)).browser,
+        "foreign user": (await _account(installation, Role.USER, tenant)).browser,
+        "foreign admin": (await _account(installation, Role.ADMIN, tenant)).browser,
+        "admin": admin.browser,
+        "suspended": suspended.browser,
+        "key without scope": installation.client(Authorization=f"Bearer {made.json()['key']}"),
+    }
+
+
+def _wrong_callers(endpoint: Endpoint) -> list[str]:
+    """Who must be refused by the endpoint's rule."""
+    rule = RULES[endpoint.action]
+    outsiders = ["nobody", "garbage", "suspended"]
+    if rule.scope != "models":
+        outsiders.append("key without scope")
+    match rule.audience:
+        case Audience.PUBLIC:
+            return []
+        case Audience.ACCOUNT:
+            return outsiders
+        case Audience.OWNER:
+            return [*outsiders, "user", "foreign user", "foreign admin", "admin"]
+        case Audience.TENANT_ADMIN:
+            strangers = ["foreign admin"] if "{id" in endpoint.path else []
+            return [*outsiders, "user", "foreign user", *strangers]
+        case Audience.OPERATOR:
+            return [*outsiders, "user", "foreign user", "foreign admin"]
+
+
+WALK = [(endpoint, caller) for endpoint in ENDPOINTS for caller in _wrong_callers(endpoint)]
+
+
+async def ask(client: httpx.AsyncClient, endpoint: Endpoint, belongings: Belongings) -> httpx.Response:
+    """Call an endpoint about the belongings, with a body that it would take."""
+    path = endpoint.path.replace("{name:slug}", "conversations").replace("{position:position}", "0:0")
+    if "{id:uuid}" in path:
+        prefix = path.split("{", 1)[0]
+        path = path.replace("{id:uuid}", belongings.ids[prefix])
+    body = BODIES[endpoint.name] if endpoint.json is not None else None
+    return await client.request(endpoint.method, path, json=body, params=QUERIES.get(endpoint.name))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "caller"), WALK, ids=[f"{e.method} {e.path} as {caller}" for e, caller in WALK]
+)
+async def test_who_may_not_is_refused(
+    endpoint: Endpoint, caller: str, callers: dict[str, httpx.AsyncClient], belongings: Belongings
+) -> None:
+    reply = await ask(callers[caller], endpoint, belongings)
+    assert reply.status_code in REFUSED, reply.text
+    assert "private" not in reply.text
+    assert belongings.owner.email not in reply.text
+    if caller in ("nobody", "garbage", "suspended"):
+        assert reply.status_code == 401
+
+
+@pytest.mark.parametrize("caller", ["user", "foreign user", "foreign admin", "admin"])
+async def test_a_turn_in_someone_elses_conversation_is_refused(
+    caller: str, callers: dict[str, httpx.AsyncClient], belongings: Belongings
+) -> None:
+    conversation, message = belongings.ids["/v1/conversations/"], belongings.ids["/v1/messages/"]
+    for body in (
+        {"content": "x", "conversation_id": conversation},
+        {"content": "x", "conversation_id": conversation, "parent_id": message},
+    ):
+        reply = await callers[caller].post("/v1/chat", json=body)
+        assert reply.status_code == 404, reply.text
+
+
+async def test_after_all_that_the_owners_things_are_as_they_were(belongings: Belongings) -> None:
+    browser, ids = belongings.owner.browser, belongings.ids
+    conversation = await browser.get(f"/v1/conversations/{ids['/v1/conversations/']}")
+    assert conversation.json()["title"] == "private"
+    messages = await browser.get(f"/v1/conversations/{ids['/v1/conversations/']}/messages")
+    assert [item["feedback"][0]["value"] for item in messages.json()["items"]] == [1]
+    assert [key["id"] for key in (await browser.get("/v1/auth/api-keys")).json()["items"]] == [
+        ids["/v1/auth/api-keys/"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/conversations",
+        "/v1/conversations/search?q=tea",
+        "/v1/feedback",
+        "/v1/auth/sessions",
+        "/v1/auth/api-keys",
+    ],
+)
+@pytest.mark.parametrize("caller", ["user", "foreign user", "foreign admin", "admin"])
+async def test_lists_hold_nothing_of_others(
+    path: str, caller: str, callers: dict[str, httpx.AsyncClient], belongings: Belongings
+) -> None:
+    reply = await callers[caller].get(path)
+    assert reply.status_code == 200
+    assert not set(belongings.ids.values()) & {item.get("id") for item in reply.json()["items"]}
+    assert "private" not in reply.text
+
+
+async def test_a_tenants_admin_sees_the_accounts_of_that_tenant_alone(
+    callers: dict[str, httpx.AsyncClient], belongings: Belongings
+) -> None:
+    reply = await callers["foreign admin"].get("/v1/admin/accounts")
+    assert sorted(item["role"] for item in reply.json()["items"]) == ["admin", "user"]
+    assert belongings.owner.email not in reply.text
+
+
+def test_every_route_of_the_application_stands_in_the_table(installation: Installation) -> None:
+    declared = {endpoint.path for endpoint in ENDPOINTS} | {
+        route.path for route in site_routes(site_folder())
+    }
+    for route in installation.app.routes:
+        assert isinstance(route, Route | WebSocketRoute)
+        if isinstance(route, Route):
+            assert route.path in declared, f"{route.path} has no endpoint, so no rule"
+
+
+def test_an_endpoint_whose_action_has_no_rule_cannot_be_declared() -> None:
+    from liminal.api.endpoint import Noun
+
+    with pytest.raises(LookupError, match="no row in the table"):
+
+        @Noun("test").route("GET", "/v1/test", action="universe.destroy")
+        async def forgotten() -> None: ...
+
+    with pytest.raises(LookupError, match="needs to see a resource"):
+
+        @Noun("test").route("GET", "/v1/test", action="conversation.read")
+        async def blind() -> None: ...

@@ -1,0 +1,458 @@
+"""Signup, login, sessions, tokens, keys and the second factor, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import httpx
+import jwt
+import pyotp
+import pytest
+from tests.api.installation import PASSWORD, Installation, Person, fresh_email, signup
+
+from liminal.identity.authorize import SYSTEM_TENANT
+from liminal.identity.sessions import MOST
+from liminal.identity.tokens import ACCESS_LIFETIME
+from liminal.log.read import open_reader
+from liminal.log.stored import Stored
+
+
+def code_of(reply: httpx.Response) -> str:
+    return reply.json()["error"]["code"]
+
+
+async def events_of(installation: Installation, owner: str) -> list[Stored]:
+    """All events of an owner as they lie on the log."""
+    async with open_reader(installation.settings) as reader:
+        first, end = await reader.bounds()
+        found = [r async for batch in reader.upto(first, end) for r in batch if r.key == owner.encode()]
+    return [Stored.of(record) for record in found]
+
+
+async def api_login(person: Person, **more: Any) -> httpx.Response:
+    client = person.installation.client()
+    body = {"email": person.email, "password": person.password, "client": "api", **more}
+    return await client.post("/v1/auth/login", json=body)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_the_first_account_and_only_the_first_is_the_admin(founders: list[Person]) -> None:
+    assert sorted(person.account["role"] for person in founders) == ["admin", *["user"] * 5]
+    assert {person.account["tenant_id"] for person in founders} == {SYSTEM_TENANT}
+
+
+async def test_who_signs_up_is_signed_in_and_reads_its_own_account(person: Person) -> None:
+    reply = await person.browser.get("/v1/auth/me")
+    assert reply.json() == {"account": person.account}
+    assert person.account["second_factor"] is False
+
+
+async def test_an_address_has_one_account_however_it_is_written(
+    installation: Installation, person: Person
+) -> None:
+    reply = await installation.browser().post(
+        "/v1/auth/signup", json={"email": f" {person.email.upper()} ".strip(), "password": PASSWORD}
+    )
+    assert reply.status_code == 409
+    assert code_of(reply) == "email_taken"
+
+
+async def test_of_many_who_want_one_address_at_once_one_gets_it(
+    installation: Installation, founders: list[Person]
+) -> None:
+    body = {"email": fresh_email(), "password": PASSWORD}
+    replies = await asyncio.gather(
+        *(installation.browser().post("/v1/auth/signup", json=body) for _ in range(6))
+    )
+    assert sorted(reply.status_code for reply in replies) == [201, *[409] * 5]
+
+
+async def test_a_signup_that_died_half_way_leaves_the_address_to_the_next(
+    installation: Installation, founders: list[Person]
+) -> None:
+    email, accounts = fresh_email(), installation.services.identity.accounts
+    pool = installation.services.log.pool
+    held = (
+        await installation.services.log.claim("email", email, dead := "0199f1c2-8a3b-7c4d-9e5f-0a1b2c3d4e5f")
+    ).hash
+    await pool.execute(
+        """INSERT INTO vault.credentials (account_id, email_hash, password_hash, created_at)
+           VALUES ($1::text::uuid, $2, 'dead', now() - interval '2 minutes')""",
+        dead,
+        accounts.email_hash(email),
+    )
+    reply = await installation.browser().post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
+    assert reply.status_code == 201, reply.text
+    assert reply.json()["account"]["id"] == dead
+    assert held
+
+
+async def test_the_password_and_the_address_in_the_clear_never_enter_the_log(
+    installation: Installation, person: Person
+) -> None:
+    events = await events_of(installation, person.id)
+    assert [event.type for event in events] == ["account.created", "account.session.created"]
+    text = repr([event.as_dict() for event in events])
+    assert person.email not in text
+    assert PASSWORD not in text
+
+
+@pytest.mark.parametrize("password", ["short", "password1234"])
+async def test_a_weak_password_is_refused_with_a_reason(installation: Installation, password: str) -> None:
+    reply = await installation.browser().post(
+        "/v1/auth/signup", json={"email": fresh_email(), "password": password}
+    )
+    assert reply.status_code == 422
+    assert code_of(reply) == "weak_password"
+
+
+async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(person: Person) -> None:
+    client = person.installation.browser()
+    wrong = await client.post("/v1/auth/login", json={"email": person.email, "password": "not the password"})
+    unknown = await client.post(
+        "/v1/auth/login", json={"email": fresh_email(), "password": "not the password"}
+    )
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json() == unknown.json()
+    assert code_of(wrong) == "invalid_credentials"
+
+
+async def test_logout_ends_this_session_and_no_other(person: Person) -> None:
+    other = person.installation.browser()
+    await other.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+    stolen = dict(person.browser.cookies)
+    assert (await person.browser.post("/v1/auth/logout")).status_code == 204
+    assert not person.browser.cookies
+    thief = person.installation.browser()
+    thief.cookies.update(stolen)
+    assert (await thief.get("/v1/auth/me")).status_code == 401
+    assert (await other.get("/v1/auth/me")).status_code == 200
+
+
+async def test_logout_all_ends_every_session_and_token(person: Person) -> None:
+    tokens = (await api_login(person)).json()
+    assert (await person.browser.post("/v1/auth/logout-all")).status_code == 204
+    client = person.installation.client()
+    assert (await client.get("/v1/auth/me", headers=bearer(tokens["access_token"]))).status_code == 401
+    refreshed = await client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert refreshed.status_code == 401
+
+
+async def test_an_access_token_is_short_signed_and_names_its_family(person: Person) -> None:
+    tokens = (await api_login(person)).json()
+    assert tokens["expires_in"] == ACCESS_LIFETIME.total_seconds()
+    claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
+    assert claims["sub"] == person.id
+    assert claims["exp"] - claims["iat"] == ACCESS_LIFETIME.total_seconds()
+    me = await person.installation.client().get("/v1/auth/me", headers=bearer(tokens["access_token"]))
+    assert me.json() == {"account": person.account}
+
+
+async def test_a_token_that_is_not_ours_is_refused_in_every_form(person: Person) -> None:
+    good = (await api_login(person)).json()["access_token"]
+    head, claims, signature = good.split(".")
+    payload = jwt.decode(good, options={"verify_signature": False})
+    header = {"kid": jwt.get_unverified_header(good)["kid"]}
+    unsigned = jwt.encode(payload, None, "none", headers=header)
+    by_public_key = jwt.encode(payload, "x" * 32, "HS256", headers=header)
+    expired = await _signed(person, {**payload, "exp": int(time.time()) - 1})
+    elsewhere = await _signed(person, {**payload, "aud": "someone else"})
+    for token in (
+        "garbage",
+        f"{head}.{claims}.",
+        f"{head}.{claims}.{signature[:-4]}AAAA",
+        unsigned,
+        by_public_key,
+        expired,
+        elsewhere,
+    ):
+        reply = await person.installation.client().get("/v1/auth/me", headers=bearer(token))
+        assert reply.status_code == 401, token
+        assert code_of(reply) == "invalid_token"
+
+
+async def _signed(person: Person, claims: dict[str, Any]) -> str:
+    key = await person.installation.services.identity.signing_keys.current()
+    return jwt.encode(claims, key.private, "EdDSA", headers={"kid": key.kid})
+
+
+async def test_after_a_rotation_old_tokens_still_verify_and_new_ones_have_the_new_key(person: Person) -> None:
+    before = (await api_login(person)).json()["access_token"]
+    kid = await person.installation.services.identity.signing_keys.rotate(ACCESS_LIFETIME)
+    after = (await api_login(person)).json()["access_token"]
+    assert jwt.get_unverified_header(before)["kid"] != kid
+    assert jwt.get_unverified_header(after)["kid"] == kid
+    for token in (before, after):
+        reply = await person.installation.client().get("/v1/auth/me", headers=bearer(token))
+        assert reply.status_code == 200
+
+
+async def test_a_refresh_token_works_once_and_its_replay_ends_the_family_and_is_an_event(
+    person: Person,
+) -> None:
+    client = person.installation.client()
+    first = (await api_login(person)).json()
+    second = await client.post("/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})
+    assert second.status_code == 200
+    assert (await client.get("/v1/auth/me", headers=bearer(second.json()["access_token"]))).status_code == 200
+    for _ in range(3):
+        replayed = await client.post("/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})
+        assert replayed.status_code == 401
+        assert code_of(replayed) == "token_replayed"
+    assert (await client.get("/v1/auth/me", headers=bearer(second.json()["access_token"]))).status_code == 401
+    honest = await client.post("/v1/auth/refresh", json={"refresh_token": second.json()["refresh_token"]})
+    assert honest.status_code == 401
+    types = [event.type for event in await events_of(person.installation, person.id)]
+    assert types.count("account.refresh.reused") == 1
+
+
+async def test_of_two_refreshes_with_one_token_at_once_at_most_one_succeeds(person: Person) -> None:
+    client = person.installation.client()
+    first = (await api_login(person)).json()
+    body = {"refresh_token": first["refresh_token"]}
+    replies = await asyncio.gather(*(client.post("/v1/auth/refresh", json=body) for _ in range(8)))
+    assert sum(reply.status_code == 200 for reply in replies) == 1
+
+
+async def test_neither_passwords_nor_tokens_nor_keys_lie_in_the_database(person: Person) -> None:
+    tokens = (await api_login(person)).json()
+    key = (await person.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})).json()[
+        "key"
+    ]
+    cookie = next(iter(person.browser.cookies.values()))
+    pool = person.installation.services.log.pool
+    tables = await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'vault'")
+    for table in tables:
+        rows = await pool.fetch(f'SELECT t::text FROM vault."{table["tablename"]}" t')
+        text = "\n".join(row[0] for row in rows)
+        for secret in (PASSWORD, person.email, tokens["refresh_token"], key, cookie):
+            assert secret not in text, table["tablename"]
+
+
+async def test_a_new_password_ends_the_other_sessions_and_replaces_the_old(person: Person) -> None:
+    other = person.installation.browser()
+    await other.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+    new = "an entirely different sentence"
+    wrong = await person.browser.post("/v1/auth/password", json={"current": "wrong", "new": new})
+    assert code_of(wrong) == "invalid_credentials"
+    changed = await person.browser.post("/v1/auth/password", json={"current": PASSWORD, "new": new})
+    assert changed.status_code == 204, changed.text
+    assert (await other.get("/v1/auth/me")).status_code == 401
+    assert (await person.browser.get("/v1/auth/me")).status_code == 200
+    client = person.installation.browser()
+    for password, status in ((PASSWORD, 401), (new, 200)):
+        reply = await client.post("/v1/auth/login", json={"email": person.email, "password": password})
+        assert reply.status_code == status
+
+
+async def test_entering_the_password_again_changes_the_session_token(person: Person) -> None:
+    seen = [dict(person.browser.cookies)]
+    await person.browser.post("/v1/auth/reauthenticate", json={"password": PASSWORD})
+    seen.append(dict(person.browser.cookies))
+    await person.browser.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+    assert len({str(cookies) for cookies in [*seen, dict(person.browser.cookies)]}) == 3
+    assert (await person.browser.get("/v1/auth/me")).status_code == 200
+    for old in seen:
+        thief = person.installation.browser()
+        thief.cookies.update(old)
+        assert (await thief.get("/v1/auth/me")).status_code == 401
+
+
+async def _reset(person: Person, token: str, **more: Any) -> httpx.Response:
+    body = {"token": token, "new": "an entirely different sentence", **more}
+    return await person.installation.client().post("/v1/auth/reset-password", json=body)
+
+
+async def test_a_reset_token_sets_a_new_password_once(person: Person) -> None:
+    token = await person.installation.services.identity.tickets.issue_reset(uuid.UUID(person.id))
+    weak = await _reset(person, token, new="password1234")
+    assert code_of(weak) == "weak_password"
+    assert (await _reset(person, token)).status_code == 200
+    assert (await person.browser.get("/v1/auth/me")).status_code == 401
+    assert code_of(await api_login(person)) == "invalid_credentials"
+    assert (await api_login(person, password="an entirely different sentence")).status_code == 200
+    for used in (token, "lip_garbage", "garbage"):
+        assert code_of(await _reset(person, used)) == "invalid_token"
+
+
+async def test_a_reset_asks_for_the_second_factor_too(person: Person) -> None:
+    totp, _ = await _with_second_factor(person)
+    token = await person.installation.services.identity.tickets.issue_reset(uuid.UUID(person.id))
+    assert code_of(await _reset(person, token)) == "second_factor_required"
+    assert code_of(await _reset(person, token, otp="000000")) == "invalid_second_factor"
+    assert (await _reset(person, token, otp=totp.now())).status_code == 200
+
+
+async def test_a_ticket_for_a_socket_resets_no_password_and_a_reset_token_opens_no_socket(
+    person: Person,
+) -> None:
+    ticket = (await person.browser.post("/v1/auth/ws-ticket")).json()["ticket"]
+    assert code_of(await _reset(person, ticket)) == "invalid_token"
+    identity = person.installation.services.identity
+    token = await identity.tickets.issue_reset(uuid.UUID(person.id))
+    assert await identity.actor_of_ticket(token) is None
+
+
+async def test_an_account_keeps_its_fifty_most_recent_sessions(person: Person) -> None:
+    sessions = person.installation.services.identity.sessions
+    for number in range(MOST + 5):
+        await sessions.open(uuid.UUID(person.id), f"client {number}", "127.0.0.1")
+    alive = await sessions.of_account(uuid.UUID(person.id))
+    assert len(alive) == MOST
+    assert {row.user_agent for row in alive} == {f"client {number}" for number in range(5, MOST + 5)}
+
+
+async def test_sessions_are_listed_and_one_can_be_ended(person: Person) -> None:
+    await api_login(person)
+    other = person.installation.browser()
+    await other.post(
+        "/v1/auth/login",
+        json={"email": person.email, "password": PASSWORD},
+        headers={"User-Agent": "Elsewhere/1"},
+    )
+    items = (await person.browser.get("/v1/auth/sessions")).json()["items"]
+    assert sorted(item["kind"] for item in items) == ["session", "session", "token"]
+    assert [item["current"] for item in items].count(True) == 1
+    elsewhere = next(item for item in items if item["user_agent"] == "Elsewhere/1")
+    assert (await person.browser.delete(f"/v1/auth/sessions/{elsewhere['id']}")).status_code == 204
+    assert (await other.get("/v1/auth/me")).status_code == 401
+    assert len((await person.browser.get("/v1/auth/sessions")).json()["items"]) == 2
+
+
+async def test_an_api_key_does_what_its_scopes_say_until_it_is_revoked(person: Person) -> None:
+    made = await person.browser.post(
+        "/v1/auth/api-keys", json={"name": "export", "scopes": ["conversations:read"], "expires_in_days": 1}
+    )
+    assert made.status_code == 201, made.text
+    key, item = made.json()["key"], made.json()["item"]
+    assert key.startswith(item["hint"])
+    listed = await person.browser.get("/v1/auth/api-keys")
+    assert [entry["id"] for entry in listed.json()["items"]] == [item["id"]]
+    assert key not in listed.text
+    client = person.installation.client(**bearer(key))
+    assert (await client.get("/v1/conversations")).status_code == 200
+    refused = await client.post("/v1/conversations", json={})
+    assert refused.status_code == 403
+    assert code_of(refused) == "insufficient_scope"
+    assert (
+        await client.post("/v1/auth/api-keys", json={"name": "more", "scopes": ["chat"]})
+    ).status_code == 403
+    assert (await person.browser.delete(f"/v1/auth/api-keys/{item['id']}")).status_code == 204
+    assert (await client.get("/v1/conversations")).status_code == 401
+
+
+async def test_a_plain_users_key_cannot_be_given_the_admin_scope(person: Person) -> None:
+    reply = await person.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["admin"]})
+    assert reply.status_code == 403
+
+
+async def _with_second_factor(person: Person) -> tuple[pyotp.TOTP, list[str]]:
+    begun = (await person.browser.post("/v1/auth/second-factor")).json()
+    assert begun["uri"].startswith("otpauth://totp/liminal:")
+    totp = pyotp.TOTP(begun["secret"])
+    confirmed = await person.browser.post(
+        "/v1/auth/second-factor/confirm", json={"code": totp.at(time.time() - 30)}
+    )
+    assert confirmed.status_code == 200, confirmed.text
+    return totp, confirmed.json()["recovery_codes"]
+
+
+async def test_with_a_second_factor_a_password_alone_signs_nobody_in(person: Person) -> None:
+    totp, _ = await _with_second_factor(person)
+    assert code_of(await api_login(person)) == "second_factor_required"
+    assert code_of(await api_login(person, otp="000000")) == "invalid_second_factor"
+    code = totp.now()
+    assert (await api_login(person, otp=code)).status_code == 200
+    assert code_of(await api_login(person, otp=code)) == "invalid_second_factor"
+    assert (await person.browser.get("/v1/auth/me")).json()["account"]["second_factor"] is True
+
+
+async def test_a_recovery_code_replaces_the_one_time_code_once(person: Person) -> None:
+    _, codes = await _with_second_factor(person)
+    assert len(set(codes)) == 10
+    written = codes[0].lower().replace("-", " ")
+    assert (await api_login(person, otp=written)).status_code == 200
+    assert code_of(await api_login(person, otp=codes[0])) == "invalid_second_factor"
+    types = [event.type for event in await events_of(person.installation, person.id)]
+    assert types.count("account.second_factor.recovered") == 1
+
+
+async def test_the_second_factor_is_set_up_once_and_can_be_removed(person: Person) -> None:
+    assert code_of(await person.browser.delete("/v1/auth/second-factor")) == "second_factor_inactive"
+    early = await person.browser.post("/v1/auth/second-factor/confirm", json={"code": "000000"})
+    assert code_of(early) == "second_factor_inactive"
+    await _with_second_factor(person)
+    assert code_of(await person.browser.post("/v1/auth/second-factor")) == "second_factor_active"
+    assert (await person.browser.delete("/v1/auth/second-factor")).status_code == 204
+    assert (await api_login(person)).status_code == 200
+
+
+async def test_credentials_change_only_after_the_password_was_entered_recently(person: Person) -> None:
+    await person.installation.services.log.pool.execute(
+        "UPDATE vault.sessions SET authenticated_at = now() - interval '1 hour' WHERE account_id = $1",
+        person.id,
+    )
+    body = {"name": "k", "scopes": ["models"]}
+    stale = await person.browser.post("/v1/auth/api-keys", json=body)
+    assert stale.status_code == 403
+    assert code_of(stale) == "reauthentication_required"
+    wrong = await person.browser.post("/v1/auth/reauthenticate", json={"password": "wrong"})
+    assert code_of(wrong) == "invalid_credentials"
+    assert (
+        await person.browser.post("/v1/auth/reauthenticate", json={"password": PASSWORD})
+    ).status_code == 204
+    assert (await person.browser.post("/v1/auth/api-keys", json=body)).status_code == 201
+
+
+async def test_a_suspended_account_is_out_at_once_with_all_its_credentials(
+    admin: Person, person: Person
+) -> None:
+    tokens = (await api_login(person)).json()
+    key = (await person.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})).json()[
+        "key"
+    ]
+    heard: list[Any] = []
+    stop = person.installation.services.identity.signals.listen(heard.append)
+    reply = await admin.browser.post(f"/v1/admin/accounts/{person.id}/suspend", json={"reason": "spam"})
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["suspended"] is True
+    client = person.installation.client()
+    assert (await person.browser.get("/v1/auth/me")).status_code == 401
+    for token in (tokens["access_token"], key):
+        assert (await client.get("/v1/models", headers=bearer(token))).status_code == 401
+    refreshed = await client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert refreshed.status_code == 401
+    assert code_of(await api_login(person)) == "account_suspended"
+    assert [str(revocation.account_id) for revocation in heard] == [person.id]
+    stop()
+    await admin.browser.post(f"/v1/admin/accounts/{person.id}/reinstate", json={})
+    assert (await api_login(person)).status_code == 200
+
+
+async def test_a_socket_ticket_stands_for_its_credential_once(person: Person) -> None:
+    identity = person.installation.services.identity
+    ticket = (await person.browser.post("/v1/auth/ws-ticket")).json()["ticket"]
+    actor = await identity.actor_of_ticket(ticket)
+    assert actor is not None
+    assert str(actor.account_id) == person.id
+    assert await identity.actor_of_ticket(ticket) is None
+    late = (await person.browser.post("/v1/auth/ws-ticket")).json()["ticket"]
+    await person.browser.post("/v1/auth/logout")
+    assert await identity.actor_of_ticket(late) is None
+
+
+async def test_sessions_end_when_unused_for_long_and_are_purged(installation: Installation) -> None:
+    person = await signup(installation)
+    pool, sessions = installation.services.log.pool, installation.services.identity.sessions
+    await pool.execute(
+        "UPDATE vault.sessions SET last_used_at = now() - interval '8 days' WHERE account_id = $1",
+        person.id,
+    )
+    assert (await person.browser.get("/v1/auth/me")).status_code == 401
+    assert await sessions.purge() >= 1
