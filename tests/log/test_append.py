@@ -9,7 +9,13 @@ import pytest
 from tests.log.helpers import Person, header, read_all
 
 from liminal.log import AppendRefused, EventTooLarge, Log, MalformedEvent, Position
-from liminal.log.events import AccountCreated, ConversationCreated, ErasureCompleted, MessagePosted
+from liminal.log.events import (
+    AccountCreated,
+    Citation,
+    ConversationCreated,
+    ErasureCompleted,
+    MessagePosted,
+)
 from liminal.log.producer import partition_of
 from liminal.settings import Settings
 from liminal.storage.errors import OwnerErased
@@ -96,6 +102,11 @@ async def test_an_event_that_was_bent_after_it_was_built_is_refused(log: Log, pe
     with pytest.raises(MalformedEvent) as refused:
         await log.append(bent, meta)
     assert refused.value.details["path"] == "role"
+    citation = Citation.model_construct(number="first", title=None, text=None)
+    bent = MessagePosted.model_construct(**{**dict(event), "citations": [citation]})
+    with pytest.raises(MalformedEvent) as refused:
+        await log.append(bent, meta)
+    assert refused.value.details["path"].startswith("citations.0.")
 
 
 async def test_an_event_over_the_limit_is_sent_to_the_blob_store(

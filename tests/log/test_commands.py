@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -403,20 +402,6 @@ async def test_a_bad_line_is_refused_before_the_first_is_written(
 async def test_a_file_that_is_not_there_is_said_to_be_missing(run: Run) -> None:
     with pytest.raises(LogError, match="no file"):
         await run("import", "nowhere.jsonl")
-
-
-async def test_ten_thousand_events_are_imported_in_seconds(
-    log: Log, settings: Settings, fresh: Settings, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    person = Person()
-    await log.append_many([person.says(str(i)) for i in range(10_000)])
-    file = tmp_path / "log.jsonl"
-    await run("export", str(file))
-    use(monkeypatch, fresh)
-    begun = time.monotonic()
-    await run("import", str(file))
-    assert time.monotonic() - begun < 10
-    assert len(await read_all(fresh)) == 10_000
 
 
 async def test_spec_prints_the_asyncapi_document(run: Run) -> None:

@@ -18,9 +18,9 @@ from liminal.settings import Settings
 from liminal.storage.errors import MasterKeyError, OwnerErased
 from liminal.storage.master_key import FILE
 from liminal.storage.migrate import migrate
-from liminal.storage.notify import Listener
+from liminal.storage.notify import Listener, Subscription
 from liminal.storage.postgres import Pool, connect_pool
-from liminal.storage.vault import DataKey, Vault
+from liminal.storage.vault import CHANNEL, DataKey, Vault
 
 CONTEXT = b"a place"
 
@@ -128,6 +128,25 @@ async def test_a_vault_that_hears_nothing_remembers_no_key(settings: Settings, p
             while listener.connected:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         # the erasure that nobody hears of
+        await pool.execute("UPDATE vault.data_keys SET wrapped = NULL, erased_at = now()")
+        assert await vault.data_keys(["owner"]) == {"owner": None}
+
+
+async def test_a_key_that_was_being_read_when_an_erasure_was_heard_is_not_remembered(
+    settings: Settings, pool: Pool
+) -> None:
+    heard = asyncio.Event()
+    async with Listener(settings) as listener, Vault.open(settings, pool, listener) as vault:
+        await listener.subscribe(Subscription(CHANNEL, lambda _: heard.set(), lambda: None))
+        async with Vault.open(settings, pool, listener) as other:
+            await other.data_key("owner")
+        async with pool.acquire() as connection, connection.transaction(), asyncio.timeout(5):
+            await connection.execute("LOCK TABLE vault.data_keys")
+            reading = asyncio.create_task(vault.data_keys(["owner"]))
+            await asyncio.sleep(0.05)
+            await pool.execute("SELECT pg_notify($1, 'owner')", CHANNEL)
+            await heard.wait()
+        assert (await reading)["owner"] is not None
         await pool.execute("UPDATE vault.data_keys SET wrapped = NULL, erased_at = now()")
         assert await vault.data_keys(["owner"]) == {"owner": None}
 

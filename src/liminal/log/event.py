@@ -17,7 +17,9 @@ Upcaster = Callable[[Data], Data]
 class Part(BaseModel):
     """A structured value inside an event."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, revalidate_instances="always"
+    )
 
 
 class Event(BaseModel):
