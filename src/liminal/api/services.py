@@ -18,6 +18,7 @@ from liminal.chat.conversations import Conversations
 from liminal.chat.engine_status import EngineStatus
 from liminal.chat.feedback import Feedback
 from liminal.chat.streams import FrameHub, Keys
+from liminal.chat.transcripts import Transcripts
 from liminal.chat.turns import Turns
 from liminal.identity.service import Identity
 from liminal.log.log import Log
@@ -41,6 +42,7 @@ class Services:
     conversations: Conversations
     feedback: Feedback
     turns: Turns
+    transcripts: Transcripts
     hub: FrameHub
     sockets: Sockets
     idempotency: Idempotency
@@ -69,6 +71,7 @@ class Services:
             sockets = Sockets()
             stack.callback(identity.signals.listen(sockets.revoke))
             conversations = Conversations(log)
+            turns = Turns(log, redis, keys, conversations)
             yield cls(
                 settings=settings,
                 log=log,
@@ -76,7 +79,8 @@ class Services:
                 identity=identity,
                 conversations=conversations,
                 feedback=Feedback(log),
-                turns=Turns(log, redis, keys, conversations),
+                turns=turns,
+                transcripts=Transcripts(turns, conversations),
                 hub=hub,
                 sockets=sockets,
                 idempotency=Idempotency(redis, namespace, log.vault),

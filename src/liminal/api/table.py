@@ -14,6 +14,7 @@ from liminal.api.document import document
 from liminal.api.endpoint import Endpoint
 from liminal.api.feedback import feedback
 from liminal.api.models import models
+from liminal.api.openai import openai
 from liminal.api.settings import settings
 from liminal.api.status import status
 from liminal.api.stream import stream
@@ -26,6 +27,7 @@ NOUNS = (
     chat,
     feedback,
     models,
+    openai,
     settings,
     admin_accounts,
     admin_projections,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from liminal.chat.context import ContextMessage, branch_of, fit
@@ -12,6 +13,7 @@ from liminal.chat.routing import Routing, route_to_base
 from liminal.engine.backend import Backend
 from liminal.engine.request import Request, Sampling
 from liminal.errors import LiminalError
+from liminal.learning.serving import ServingAdapters
 from liminal.log.events import TurnOptions
 from liminal.storage.postgres import Pool
 
@@ -50,21 +52,27 @@ class Question:
 
 
 class Answerer:
-    """Makes answers with one backend."""
+    """Makes answers with one backend and the adapters that serve."""
 
-    def __init__(self, backend: Backend | LiminalError, pool: Pool) -> None:
-        self._maybe_backend = backend
+    def __init__(self, backend: Backend, adapters: ServingAdapters, pool: Pool) -> None:
+        self._backend = backend
+        self._adapters = adapters
         self._pool = pool
 
-    @property
-    def _backend(self) -> Backend:
-        if isinstance(self._maybe_backend, LiminalError):
-            raise self._maybe_backend
-        return self._maybe_backend
-
     async def route(self, question: Question) -> Routing:
-        """What will answer."""
-        return route_to_base(question.turn_id, question.options, self._backend.model, self._backend.kind)
+        """What will answer: a mixture that was asked for by name, else the person's own adapters.
+
+        Raises NoSuchAdapter.
+        """
+        base = route_to_base(question.turn_id, question.options, self._backend.model, self._backend.kind)
+        asked = _extra(question.options).get("adapters")
+        if asked:
+            uses = await self._adapters.named(question.owner, question.tenant, asked)
+        elif question.options.without_learning:
+            uses = []
+        else:
+            uses = await self._adapters.personas(question.owner, question.tenant)
+        return replace(base, adapters=tuple(uses))
 
     async def answer(
         self, question: Question, routing: Routing, answer: Answer, emit: Callable[[str], None]
@@ -73,17 +81,7 @@ class Answerer:
 
         Raises PromptTooLong and what the backend raises.
         """
-        branch = await branch_of(self._pool, question.conversation_id, question.message_id)
-        longest = routing.sampling.get("max_tokens") or LONGEST_ANSWER
-        room = self._backend.context_length - min(longest, self._backend.context_length // 4)
-        messages = fit(branch, _instructions(question.options, routing), self._count, room)
-        request = Request(
-            messages=_plain(messages),
-            adapters={use.name: use.gate for use in routing.adapters},
-            sampling=_sampling(routing),
-            tenant=question.tenant,
-            owner=question.owner,
-        )
+        request = await self._request(question, routing)
         try:
             async for delta in self._backend.generate(request):
                 # Postgres text holds no U+0000, so no message may
@@ -101,8 +99,42 @@ class Answerer:
         finally:
             answer.ended_at = time.monotonic()
 
+    async def _request(self, question: Question, routing: Routing) -> Request:
+        extra = _extra(question.options)
+        branch = await branch_of(self._pool, question.conversation_id, question.message_id)
+        mixture = await self._adapters.load(routing.adapters)
+        sampling = _sampling(routing, extra.get("json_schema"))
+        owned: Any = {"adapters": mixture, "tenant": question.tenant, "owner": question.owner}
+        if extra.get("raw"):
+            return Request(prompt=branch[-1].content, sampling=sampling, **owned)
+        longest = sampling.max_tokens or LONGEST_ANSWER
+        room = self._backend.context_length - min(longest, self._backend.context_length // 4)
+        messages = fit(branch, _instructions(question.options, routing), self._count, room)
+        return Request(messages=_plain(messages), sampling=sampling, **owned)
+
     def _count(self, messages: Sequence[ContextMessage]) -> int:
         return self._backend.count_tokens(_plain(messages))
+
+
+class NoAnswerer:
+    """Stands where there is no model: every turn fails with the reason, and may be asked for again."""
+
+    def __init__(self, error: LiminalError) -> None:
+        self._error = error
+
+    async def route(self, question: Question) -> Routing:
+        """Raises the error that kept the model away."""
+        raise self._error
+
+    async def answer(
+        self, question: Question, routing: Routing, answer: Answer, emit: Callable[[str], None]
+    ) -> None:
+        """Raises the error that kept the model away."""
+        raise self._error
+
+
+def _extra(options: TurnOptions) -> dict[str, Any]:
+    return options.extra if isinstance(options.extra, dict) else {}
 
 
 def _plain(messages: Sequence[ContextMessage]) -> list[dict[str, str]]:
@@ -114,7 +146,7 @@ def _instructions(options: TurnOptions, routing: Routing) -> list[ContextMessage
     return [ContextMessage("system", "\n".join(texts))] if texts else []
 
 
-def _sampling(routing: Routing) -> Sampling:
+def _sampling(routing: Routing, json_schema: dict[str, Any] | None) -> Sampling:
     chosen = dict(routing.sampling)
     stop = chosen.pop("stop", None)
-    return Sampling(**chosen, stop=tuple(stop or ()), seed=routing.seed)
+    return Sampling(**chosen, stop=tuple(stop or ()), seed=routing.seed, json_schema=json_schema)

@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 
-from liminal.chat.answering import Answer, Answerer, Question
+from liminal.chat.answering import Answer, Answerer, NoAnswerer, Question
 from liminal.chat.conversations import PROJECTION
 from liminal.chat.frames import Cancelled, ErrorFrame, MessageDone, Token, Usage
 from liminal.chat.routing import Routing, recorded_routing
@@ -97,7 +97,13 @@ class Responder:
     """Answers turns."""
 
     def __init__(
-        self, log_: Log, redis: Redis, keys: Keys, writer: FrameWriter, answerer: Answerer, limit: float
+        self,
+        log_: Log,
+        redis: Redis,
+        keys: Keys,
+        writer: FrameWriter,
+        answerer: Answerer | NoAnswerer,
+        limit: float,
     ) -> None:
         self._log = log_
         self._redis = redis

@@ -95,7 +95,11 @@ def sampling_of(options: TurnOptions) -> dict[str, Any]:
         "max_tokens": options.max_tokens,
         "stop": options.stop,
     }
-    return {name: value for name, value in asked.items() if value is not None}
+    extra = options.extra if isinstance(options.extra, dict) else {}
+    more = extra.get("sampling")
+    return {name: value for name, value in asked.items() if value is not None} | (
+        dict(more) if isinstance(more, dict) else {}
+    )
 
 
 def route_to_base(turn_id: UUID, options: TurnOptions, model: str, backend: str) -> Routing:

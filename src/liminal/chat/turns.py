@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import UUID
@@ -203,6 +204,14 @@ class Turns:
         return Begun(
             ids.turn_id, conversation_id, user_message_id, ids.assistant_message_id, parent_id, max(positions)
         )
+
+    async def append(self, actor: Actor, turn_ids: Sequence[UUID], events: list[tuple[Event, Meta]]) -> None:
+        """Append what begins these turns, and remember whose they are."""
+        pipe = self._redis.pipeline(transaction=False)
+        for turn_id in turn_ids:
+            pipe.set(self._keys.owner(turn_id), f"{actor.account_id} {actor.tenant_id}", ex=STREAM_TTL)
+        await pipe.execute()
+        await self._log.append_many(events)
 
     async def _own_conversation(self, actor: Actor, conversation_id: UUID) -> ConversationRow:
         row = await self._conversations.get(conversation_id)

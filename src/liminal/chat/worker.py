@@ -11,15 +11,19 @@ from typing import Any
 import structlog
 from faststream import FastStream
 
-from liminal.chat.answering import Answerer
+from liminal.chat.answering import Answerer, NoAnswerer
 from liminal.chat.engine_status import TTL, EngineState, EngineStatus
 from liminal.chat.models import open_backend, served_model
 from liminal.chat.respond import TYPES, Responder
 from liminal.chat.streams import FrameWriter, Keys, listen_for_cancel
+from liminal.engine.backend import Backend
+from liminal.errors import LiminalError
+from liminal.learning.serving import ServingAdapters
 from liminal.log.log import Log
 from liminal.log.reaction import Reaction
 from liminal.settings import Settings
 from liminal.stack.ready import announce_ready
+from liminal.storage.blobs import BlobStore
 from liminal.storage.redis import connect_redis
 
 log = structlog.get_logger(__name__)
@@ -36,8 +40,13 @@ async def respond_app(settings: Settings) -> AsyncGenerator[FastStream]:
         status = EngineStatus(redis, settings.topic)
         await status.announce(EngineState(state="loading"))
         backend = await stack.enter_async_context(open_backend(settings))
+        answerer = (
+            NoAnswerer(backend)
+            if isinstance(backend, LiminalError)
+            else Answerer(backend, _adapters(settings, backend, log_), log_.pool)
+        )
         writer = await stack.enter_async_context(FrameWriter(redis, keys))
-        responder = Responder(log_, redis, keys, writer, Answerer(backend, log_.pool), settings.turn_timeout)
+        responder = Responder(log_, redis, keys, writer, answerer, settings.turn_timeout)
         reaction = Reaction(
             "respond",
             types=TYPES,
@@ -54,6 +63,10 @@ async def respond_app(settings: Settings) -> AsyncGenerator[FastStream]:
         app = reaction.app(settings)
         app.after_startup(lambda: announce_ready(settings))
         yield app
+
+
+def _adapters(settings: Settings, backend: Backend, log_: Log) -> ServingAdapters:
+    return ServingAdapters(log_.pool, BlobStore.open(settings), backend, settings.home / "adapters")
 
 
 async def _beside(stack: AsyncExitStack, *work: Any) -> None:
