@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "train": Entry(
         "liminal.engine.training.cli:train_command", "Train a LoRA adapter from a file of examples.", RUN
     ),
+    "lineage": Entry("liminal.learning.cli:app", "Show which events shaped an answer.", LOOK),
     "settings": Entry(
         "liminal.stack.cli:show_settings", "Show every setting, its value and its source.", LOOK
     ),
