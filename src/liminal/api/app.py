@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from liminal.api.dispatch import routes_of
-from liminal.api.errors import on_http_exception, on_liminal_error
+from liminal.api.errors import UNAVAILABLE, on_http_exception, on_liminal_error, on_unavailable
 from liminal.api.middleware import Correlation, OwnHosts, SecurityHeaders, UnexpectedErrors
 from liminal.api.openapi import openapi_document
 from liminal.api.services import Services
@@ -54,6 +54,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
         exception_handlers={
             LiminalError: on_liminal_error,
             HTTPException: on_http_exception,
+            **dict.fromkeys(UNAVAILABLE, on_unavailable),
         },
     )
     app.state.openapi = api_document()

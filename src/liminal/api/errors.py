@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import asyncpg
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -164,6 +167,27 @@ def on_http_exception(_request: Request, error: Exception) -> Response:
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response
+
+
+UNAVAILABLE: Mapping[type[Exception], tuple[str, str]] = {
+    RedisConnectionError: ("redis_unavailable", "Redis does not answer."),
+    RedisTimeoutError: ("redis_unavailable", "Redis does not answer."),
+    asyncpg.PostgresConnectionError: ("database_unavailable", "The database does not answer."),
+    asyncpg.OperatorInterventionError: ("database_unavailable", "The database is being stopped."),
+    asyncpg.InsufficientResourcesError: ("database_unavailable", "The database has no room for more."),
+    asyncpg.InterfaceError: ("database_unavailable", "The connection to the database was lost."),
+    asyncpg.UndefinedTableError: ("not_ready", "The projector has not made the read models yet."),
+    ConnectionError: ("not_ready", "A part of the installation does not answer."),
+    TimeoutError: ("not_ready", "A part of the installation does not answer in time."),
+}
+"""What a part that is away raises in passing, and what the client is told: to come back."""
+
+
+def on_unavailable(_request: Request, error: Exception) -> Response:
+    """Answer that a part is away; what it is stands in our logs."""
+    code, message = next(answer for kind, answer in UNAVAILABLE.items() if isinstance(error, kind))
+    log.warning("part unavailable", code=code, error=f"{type(error).__name__}: {error}")
+    return error_response(code, message, {}, 503)
 
 
 def on_unexpected(_request: Request, error: Exception) -> Response:
