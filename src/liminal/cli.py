@@ -35,10 +35,12 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("liminal.stack.cli:status", "Show what runs, where it answers, what it weighs.", LOOK),
     "log": Entry("liminal.log.cli:app", "Read the log, export it, import it.", LOOK),
     "admin": Entry("liminal.identity.cli:app", "Make, list and suspend accounts; rotate signing keys.", RUN),
+    "model": Entry("liminal.engine.cli:app", "Pull, list, measure and choose base models.", RUN),
     "bundled": Entry("liminal.engine.bundled.cli:app", "Make, examine and describe the bundled model.", RUN),
     "train": Entry(
         "liminal.engine.training.cli:train_command", "Train a LoRA adapter from a file of examples.", RUN
     ),
+    "replay": Entry("liminal.replay.cli:app", "Look at the read models of a past moment.", LOOK),
     "lineage": Entry("liminal.learning.cli:app", "Show which events shaped an answer.", LOOK),
     "settings": Entry(
         "liminal.stack.cli:show_settings", "Show every setting, its value and its source.", LOOK

@@ -1,0 +1,1 @@
+"""The read models as they stood at a time, beside the live ones."""
