@@ -1,4 +1,4 @@
-"""What the projector's tests share: a log with a database and a topic of its own, and a worker that folds it."""
+"""What the projector's tests share: a log with a database and a topic of its own, and who folds it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from liminal.log.log import Log
+from liminal.projector.reader import end_offsets
 from liminal.projector.resources import Resources, open_resources
 from liminal.projector.worker import Worker
 from liminal.settings import Settings
@@ -45,3 +46,21 @@ async def worker(resources: Resources) -> AsyncGenerator[Worker]:
     """A worker that folds during the test."""
     async with working(resources) as worker:
         yield worker
+
+
+async def fold_everything(resources: Resources) -> None:
+    """Fold the log to its end, and stop."""
+    async with working(resources):
+        await caught_up(resources)
+
+
+async def caught_up(resources: Resources) -> None:
+    """Return when every live read model has what is on the log now."""
+    ends = await end_offsets(resources.settings, range(resources.settings.partitions))
+    while True:
+        rows = await resources.pool.fetch(
+            'SELECT partition, min("offset") AS reached FROM read.progress GROUP BY partition'
+        )
+        if all(row["reached"] >= ends[row["partition"]] for row in rows):
+            return
+        await asyncio.sleep(0.02)

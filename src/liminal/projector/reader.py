@@ -36,7 +36,9 @@ def make_consumer(settings: Settings, group: str | None = None) -> AIOKafkaConsu
         max_partition_fetch_bytes=FETCH,
         fetch_max_bytes=4 * FETCH,
         max_poll_interval_ms=600_000,
-        session_timeout_ms=10_000,
+        # who is killed is missed after the least time that a broker allows by default
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=1_000,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from typing import Any
 
 import orjson
@@ -20,8 +21,9 @@ from liminal.projector.resources import open_resources
 from liminal.settings import Settings
 
 
-async def _parent_is_gone() -> None:
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(2)
 
 
 async def work(job: dict[str, Any]) -> None:
@@ -33,23 +35,21 @@ async def work(job: dict[str, Any]) -> None:
         await fold_partitions(resources, chosen, targets, park=job["park"])
 
 
-async def _main() -> int:
+def main() -> int:
+    """Do the job that stdin holds; returns the exit status."""
     job = orjson.loads(sys.stdin.buffer.readline())
-    working, orphaned = asyncio.create_task(work(job)), asyncio.create_task(_parent_is_gone())
-    await asyncio.wait([working, orphaned], return_when=asyncio.FIRST_COMPLETED)
-    if not working.done():
-        return 2
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        working.result()
+        asyncio.run(work(job))
     except LiminalError as error:
         said = orjson.dumps({"code": error.code, "message": error.message, **error.details})
         sys.stdout.buffer.write(said + b"\n")
-        sys.stdout.flush()
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    status = asyncio.run(_main())
-    # the thread that waits for stdin to close would hold the process
+    status = main()
+    sys.stdout.flush()
+    # the thread that waits for stdin holds a lock that an orderly end would want
     os._exit(status)

@@ -24,6 +24,12 @@ from liminal.storage.vault import Vault
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('liminal.generations'))"
 """Held by whoever makes, switches or drops generations."""
 
+NOTIFY = """
+SELECT pg_notify('liminal_progress', format('%s %s %s', g.projection, c.partition, c.position))
+FROM liminal.checkpoints c JOIN liminal.generations g ON g.id = c.generation_id WHERE g.id = $1
+"""
+"""Tells waiters where a generation stands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -82,6 +88,8 @@ async def ensure_live(resources: Resources) -> list[str]:
                     with_indexes=True,
                 )
                 await lead_views_to(connection, generation, None)
+                # whoever waits may have heard of an earlier generation that was further
+                await connection.execute(NOTIFY, generation.id)
             return [definition.name for definition in missing]
     finally:
         await connection.close()

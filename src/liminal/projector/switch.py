@@ -22,7 +22,7 @@ from liminal.projector.generation import (
     generations,
     lead_views_to,
 )
-from liminal.projector.resources import LOCK, Resources
+from liminal.projector.resources import LOCK, NOTIFY, Resources
 from liminal.projector.session import Raw, Session, connect
 
 log = structlog.get_logger(__name__)
@@ -35,10 +35,6 @@ CLOSE = 500
 ROUNDS = 50
 
 POSITIONS = "SELECT partition, position FROM liminal.checkpoints WHERE generation_id = $1 ORDER BY partition"
-NOTIFY = """
-SELECT pg_notify('liminal_progress', format('%s %s %s', g.projection, c.partition, c.position))
-FROM liminal.checkpoints c JOIN liminal.generations g ON g.id = c.generation_id WHERE g.id = $1
-"""
 
 
 async def switch(resources: Resources, name: str, version: int | None = None) -> Generation:
@@ -124,7 +120,7 @@ async def _exchange(
         if previous.id != new.id:
             await drop_generation(connection, previous)
     # both states are unique for a projection, so the old one goes through a third
-    for state, generation in (("building", live), ("live", new), ("previous", live)):
+    for state, generation in (("scratch", live), ("live", new), ("previous", live)):
         await connection.execute(
             "UPDATE liminal.generations SET state = $2, switched_at = now() WHERE id = $1",
             generation.id,

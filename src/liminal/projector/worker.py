@@ -104,6 +104,11 @@ class Worker(ConsumerRebalanceListener):
         self._last_tick = 0.0
         self._committed: dict[int, int] = {}
 
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions that it folds now."""
+        return sorted(self._lanes)
+
     def stop(self) -> None:
         """End after the batch that is being folded."""
         self._stopping.set()
