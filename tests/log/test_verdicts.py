@@ -8,14 +8,17 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
+from tests.conftest import with_database
 from tests.log.helpers import Person, read_all
 
 from liminal.log import ClaimTaken, Log, Meta, Position, Stale, VersionConflict
 from liminal.log.events import ConversationCreated, ConversationRenamed
 from liminal.projector.resources import open_resources
 from liminal.projector.worker import Worker
-from liminal.settings import Settings
+from liminal.settings import Settings, read_settings
+from liminal.stack.embedded import Services
 
 
 @asynccontextmanager
@@ -31,23 +34,41 @@ async def projecting(settings: Settings) -> AsyncGenerator[None]:
             await task
 
 
+@pytest.fixture(scope="module")
+async def judged(services: Services, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Log]:
+    """A log that the projector folds, for all tests of this module that can share one."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    server = await asyncpg.connect(services.database_url)
+    await server.execute(f'CREATE DATABASE "{name}"')
+    settings = read_settings(
+        home=tmp_path_factory.mktemp("judged"),
+        database_url=with_database(services.database_url, name),
+        kafka_bootstrap_servers=services.kafka_bootstrap_servers,
+        redis_url=services.redis_url,
+        topic=f"t.{name}",
+    )
+    async with Log.open(settings) as log, projecting(settings):
+        yield log
+    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await server.close()
+
+
 @pytest.fixture
-async def projector(settings: Settings, log: Log) -> AsyncGenerator[None]:
-    """The projector runs during the test."""
-    async with projecting(settings):
-        yield
+def address() -> str:
+    """An e-mail address that nobody has claimed."""
+    return f"heron-{uuid.uuid4()}@Reeds.org"
 
 
 def renamed(person: Person, title: str) -> tuple[ConversationRenamed, Meta]:
     return ConversationRenamed(conversation_id=person.conversation, title=title), person.meta()
 
 
-@pytest.mark.usefixtures("projector")
-async def test_of_many_writers_at_one_version_one_is_accepted_and_the_others_are_told(log: Log) -> None:
+async def test_of_many_writers_at_one_version_one_is_accepted_and_the_others_are_told(judged: Log) -> None:
     person = Person()
-    await log.append(ConversationCreated(conversation_id=person.conversation), person.meta(), 0)
+    await judged.append(ConversationCreated(conversation_id=person.conversation), person.meta(), 0)
     outcomes = await asyncio.gather(
-        *(log.append(*renamed(person, str(i)), expected_version=1) for i in range(64)), return_exceptions=True
+        *(judged.append(*renamed(person, str(i)), expected_version=1) for i in range(64)),
+        return_exceptions=True,
     )
     conflicts = [error for error in outcomes if isinstance(error, VersionConflict)]
     assert len(conflicts) == 63
@@ -56,76 +77,73 @@ async def test_of_many_writers_at_one_version_one_is_accepted_and_the_others_are
     assert conflicts[0].stream == f"conversation-{person.conversation}"
 
 
-@pytest.mark.usefixtures("projector")
-async def test_repeating_an_accepted_command_under_its_id_is_accepted_again(log: Log) -> None:
+async def test_repeating_an_accepted_command_under_its_id_is_accepted_again(judged: Log) -> None:
     person, command = Person(), uuid.uuid4()
     created = ConversationCreated(conversation_id=person.conversation)
-    await log.append(created, person.meta(id=command), 0)
-    await log.append(created, person.meta(id=command), 0)
+    await judged.append(created, person.meta(id=command), 0)
+    await judged.append(created, person.meta(id=command), 0)
     with pytest.raises(VersionConflict):
-        await log.append(created, person.meta(), 0)
+        await judged.append(created, person.meta(), 0)
 
 
-@pytest.mark.usefixtures("projector")
-async def test_of_many_who_claim_one_address_one_gets_it(log: Log, settings: Settings) -> None:
+async def test_of_many_who_claim_one_address_one_gets_it(judged: Log, address: str) -> None:
     outcomes = await asyncio.gather(
-        *(log.claim("email", "Heron@Reeds.org", f"holder-{i}") for i in range(20)), return_exceptions=True
+        *(judged.claim("email", address, f"holder-{i}") for i in range(20)), return_exceptions=True
     )
     winners = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
     assert len(winners) == 1
     assert all(isinstance(error, ClaimTaken) for error in outcomes if isinstance(error, BaseException))
-    records = await read_all(settings)
+    records = await read_all(judged.settings)
     assert b"heron" not in b"".join(part for r in records for part in (r.key, r.value)).lower()
 
 
-@pytest.mark.usefixtures("projector")
-async def test_a_claim_is_one_whatever_its_case_and_another_for_another_kind(log: Log) -> None:
-    await log.claim("email", "Straße@Reeds.org", "one")
+async def test_a_claim_is_one_whatever_its_case_and_another_for_another_kind(
+    judged: Log, address: str
+) -> None:
+    await judged.claim("email", f"Straße-{address}", "one")
     with pytest.raises(ClaimTaken):
-        await log.claim("email", " STRASSE@reeds.ORG ", "two")
-    await log.claim("name", "Straße@Reeds.org", "two")
+        await judged.claim("email", f" STRASSE-{address.upper()} ", "two")
+    await judged.claim("name", f"Straße-{address}", "two")
 
 
-@pytest.mark.usefixtures("projector")
-async def test_a_claim_that_is_given_up_can_be_had_by_another_and_no_more_by_the_first(log: Log) -> None:
-    first = await log.claim("email", "heron@reeds.org", "one")
-    await log.release(first)
-    second = await log.claim("email", "heron@reeds.org", "two")
+async def test_a_claim_that_is_given_up_can_be_had_by_another_and_no_more_by_the_first(
+    judged: Log, address: str
+) -> None:
+    first = await judged.claim("email", address, "one")
+    await judged.release(first)
+    second = await judged.claim("email", address, "two")
     assert second.version == 3
     with pytest.raises(VersionConflict):
-        await log.release(first)
+        await judged.release(first)
     with pytest.raises(ClaimTaken):
-        await log.claim("email", "heron@reeds.org", "one")
+        await judged.claim("email", address, "one")
 
 
-@pytest.mark.usefixtures("projector")
-async def test_a_claim_repeated_by_the_same_command_is_the_same_claim(log: Log) -> None:
+async def test_a_claim_repeated_by_the_same_command_is_the_same_claim(judged: Log, address: str) -> None:
     command = uuid.uuid4()
-    first = await log.claim("email", "heron@reeds.org", "one", id=command)
-    assert await log.claim("email", "heron@reeds.org", "one", id=command) == first
+    first = await judged.claim("email", address, "one", id=command)
+    assert await judged.claim("email", address, "one", id=command) == first
 
 
-@pytest.mark.usefixtures("projector")
-async def test_who_waited_for_a_position_sees_it(log: Log) -> None:
+async def test_who_waited_for_a_position_sees_it(judged: Log) -> None:
     for _ in range(20):
         person = Person()
         created = ConversationCreated(conversation_id=person.conversation, title="Herons")
-        position = await log.append(created, person.meta())
-        await log.wait_for(position, "conversations")
-        title = await log.pool.fetchval(
+        position = await judged.append(created, person.meta())
+        await judged.wait_for(position, "conversations")
+        title = await judged.pool.fetchval(
             "SELECT title FROM read.conversations WHERE conversation_id = $1", person.conversation
         )
         assert title == "Herons"
-        await log.wait_for(position)
+        await judged.wait_for(position)
 
 
-@pytest.mark.usefixtures("projector")
-async def test_a_position_that_nothing_reaches_is_stale_in_time(log: Log) -> None:
+async def test_a_position_that_nothing_reaches_is_stale_in_time(judged: Log) -> None:
     begun = time.monotonic()
     with pytest.raises(Stale, match=r"0:1000000 within 0\.2 s"):
-        await log.wait_for(Position(0, 1_000_000), timeout=0.2)
+        await judged.wait_for(Position(0, 1_000_000), timeout=0.2)
     with pytest.raises(Stale, match="no_such_projection did not reach"):
-        await log.wait_for(Position(0, 0), "no_such_projection", timeout=0.2)
+        await judged.wait_for(Position(0, 0), "no_such_projection", timeout=0.2)
     assert time.monotonic() - begun < 1
 
 

@@ -79,7 +79,7 @@ async def _check(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     if found != settings.partitions:
         way_out = "set LIMINAL_PARTITIONS to what the topic has"
         raise _broken(topic, "partitions", found, settings.partitions, way_out)
-    actual = await _configuration(admin, ConfigResourceType.TOPIC, topic)
+    actual = await read_configuration(admin, ConfigResourceType.TOPIC, topic)
     for name, wanted in CONTRACT.items():
         if actual.get(name) != wanted:
             raise _broken(topic, name, actual.get(name), wanted, "change it with kafka-configs")
@@ -109,7 +109,7 @@ async def _check_brokers(admin: AIOKafkaAdminClient) -> int:
     replicas = 1
     for broker in cluster["brokers"]:
         node = str(broker["node_id"])
-        actual = await _configuration(admin, ConfigResourceType.BROKER, node)
+        actual = await read_configuration(admin, ConfigResourceType.BROKER, node)
         if actual.get("auto.create.topics.enable") == "true":
             raise TopicContractBroken(
                 f"broker {node} has auto.create.topics.enable=true: a misspelt topic would be a second log; "
@@ -120,7 +120,10 @@ async def _check_brokers(admin: AIOKafkaAdminClient) -> int:
     return replicas
 
 
-async def _configuration(admin: AIOKafkaAdminClient, kind: ConfigResourceType, name: str) -> dict[str, str]:
+async def read_configuration(
+    admin: AIOKafkaAdminClient, kind: ConfigResourceType, name: str
+) -> dict[str, str]:
+    """The settings of a topic, or of a broker, as the brokers have them."""
     replies: list[Any] = await admin.describe_configs([ConfigResource(kind, name)])
     found: dict[str, str] = {}
     for reply in replies:
