@@ -38,6 +38,13 @@ def test_a_first_step_that_fails_fails_the_child_with_its_last_words(tmp_path: P
     supervisor.stop()
 
 
+def test_a_child_that_is_optional_may_fail_and_is_named(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path)
+    supervisor.add([Child("lame", ("/bin/false",), never, optional=True), Child("sound", SLEEP, always)])
+    assert supervisor.start() == ["lame"]
+    supervisor.stop()
+
+
 def test_children_start_after_and_stop_before_those_they_need(tmp_path: Path) -> None:
     order: list[str] = []
     supervisor = Supervisor(tmp_path)

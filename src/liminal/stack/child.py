@@ -31,6 +31,7 @@ class Child:
     first: steps before the command, asked for at every start.
     ready: answers within a second; raises OSError or returns False until the child serves.
     after: names of the children that must be ready before this one starts; it is stopped before them.
+    optional: the others are worth starting without it.
     descriptors: open files it inherits under the same numbers.
     user: (uid, gid) to run as, None for our own.
     stop_signal: asks for an orderly end; SIGKILL follows after stop_within seconds.
@@ -43,6 +44,7 @@ class Child:
     first: Callable[[], Sequence[Step]] = nothing_first
     after: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    optional: bool = False
     descriptors: tuple[int, ...] = ()
     user: tuple[int, int] | None = None
     stop_signal: signal.Signals = signal.SIGTERM

@@ -29,6 +29,7 @@ class Process:
         again a browser waits and is not refused.
     ready_path: path that must answer 200 on the web port once the process has announced itself (stack.ready).
     after: processes that must be ready before it, besides the services.
+    optional: liminal is worth starting without it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Process:
     web: bool = False
     ready_path: str | None = None
     after: tuple[str, ...] = ()
+    optional: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ def reactions(folder: Path = ROOT / "consumers") -> list[Process]:
     files = [file.stem for file in folder.glob("*.py")]
     packages = [file.parent.name for file in folder.glob("*/__main__.py")]
     names = sorted(name for name in (*files, *packages) if not name.startswith("_"))
-    return [Process(name, f"consumers.{name}") for name in names]
+    return [Process(name, f"consumers.{name}", optional=True) for name in names]
 
 
 def own_processes(without: Collection[str] = ()) -> list[Process]:
@@ -115,5 +117,6 @@ def _child(
         ready=ready,
         after=tuple(after),
         environment=environment,
+        optional=process.optional,
         descriptors=(web.fileno(),) if process.web else (),
     )

@@ -52,7 +52,8 @@ class Running:
     """A child with its process.
 
     since: when its state began, and restart_at when backoff ends, on the monotonic clock.
-    started: when its process began, in clock seconds. failures: ends since it last was steady.
+    started: when its process began, in clock seconds. served: whether it was ever ready.
+    failures: ends since it last was steady.
     """
 
     child: Child
@@ -60,6 +61,7 @@ class Running:
     process: subprocess.Popen[bytes] | None = None
     since: float = 0.0
     started: float = 0.0
+    served: bool = False
     failures: int = 0
     restarts: int = 0
     restart_at: float = 0.0
@@ -96,11 +98,6 @@ class Supervisor:
             if unknown:
                 raise ValueError(f"{child.name} comes after {unknown}, which are not in the table")
 
-    @property
-    def ready(self) -> bool:
-        """True when every child answers."""
-        return all(row.state is State.READY for row in self.table.values())
-
     def children(self) -> dict[str, ChildRun]:
         """What run.json says of the children that were started."""
         return {
@@ -111,22 +108,23 @@ class Supervisor:
             if row.process
         }
 
-    def start(self, timeout: float = READY_WITHIN) -> None:
-        """Tick until every child answers.
+    def start(self, timeout: float = READY_WITHIN) -> list[str]:
+        """Tick until every child answers, or, if it is optional, has ended once; returns those that ended.
 
-        Raises ChildFailed when one ends before it answered even once, or the time is over.
+        Raises ChildFailed when another ended before it answered even once, or the time is over.
         """
         end = time.monotonic() + timeout
-        while not self.ready:
+        while True:
             self.tick()
-            for row in self.table.values():
-                if row.state is State.BACKOFF:
-                    raise ChildFailed(
-                        f"{row.child.name} ended before it was ready: {self._last_words(row)}",
-                        child=row.child.name,
-                    )
+            failed = [row for row in self.table.values() if row.state is State.BACKOFF and not row.served]
+            for row in failed:
+                if not row.child.optional:
+                    reason = f"{row.child.name} ended before it was ready: {self._last_words(row)}"
+                    raise ChildFailed(reason, child=row.child.name)
+            late = [name for name, row in self.table.items() if not row.served and not row.failures]
+            if not late:
+                return [name for name, row in self.table.items() if not row.served]
             if time.monotonic() > end:
-                late = [name for name, row in self.table.items() if row.state is not State.READY]
                 raise ChildFailed(f"{', '.join(late)} did not answer within {timeout:g} s", children=late)
             time.sleep(TICK)
 
@@ -185,6 +183,7 @@ class Supervisor:
         with contextlib.suppress(OSError):
             if row.child.ready():
                 log.info("child ready", child=row.child.name, seconds=round(time.monotonic() - row.since, 2))
+                row.served = True
                 self._move(row, State.READY)
 
     def _ready(self, row: Running) -> None:

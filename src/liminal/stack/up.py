@@ -59,9 +59,12 @@ def run_stack(settings: Settings, without: Collection[str] = ()) -> None:
             supervisor.start()
             asyncio.run(boot(resolved))
             supervisor.add(own_children(processes, resolved, [child.name for child in services], web))
-            supervisor.start()
-            log.info("everything answers", seconds=round(time.monotonic() - began, 1))
-            print(f"\n  liminal is up: {address}\n  Ctrl-C stops it.\n", flush=True)
+            missing = supervisor.start()
+            log.info("stack up", seconds=round(time.monotonic() - began, 1), missing=missing)
+            print(f"\n  liminal is up: {address}", flush=True)
+            for name in missing:
+                print(f"  but {name} does not run; it is tried again and again: {supervisor.log_file(name)}")
+            print("  Ctrl-C stops it.\n", flush=True)
             while True:
                 time.sleep(WATCH_EVERY)
                 supervisor.tick()
