@@ -9,18 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import huggingface_hub
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from liminal.engine.config import ModelConfig, parse_config, read_config, read_json
 from liminal.engine.encoder_config import read_encoder_config
@@ -83,27 +81,23 @@ class ModelStore:
         ModelNotFound, ModelInvalid for a wrong checksum, BackendUnavailable without a network.
         """
         folder = self.folder_of(name)
-        api = huggingface_hub.HfApi(endpoint=endpoint)
-        try:
-            info = api.model_info(name, revision=revision, files_metadata=True)
-            commit = str(info.sha)
+        with _hub_errors(name, revision):
+            api = huggingface_hub.HfApi(endpoint=endpoint)
+            commit = str(api.model_info(name, revision=revision).sha)
             known = folder / RECORD
             if known.is_file() and read_json(known).get("revision") == commit:
                 return folder
-            huggingface_hub.snapshot_download(
-                name, revision=commit, local_dir=folder, allow_patterns=["config.json"], endpoint=endpoint
+            tree = [
+                file for file in api.list_repo_tree(name, revision=commit, recursive=True) if _wanted(file)
+            ]
+            fetch = partial(
+                huggingface_hub.snapshot_download, name, revision=commit, local_dir=folder, endpoint=endpoint
             )
-            check_supported(read_json(folder / "config.json"))
-            huggingface_hub.snapshot_download(
-                name, revision=commit, local_dir=folder, allow_patterns=PATTERNS, endpoint=endpoint
-            )
-        except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-            raise ModelNotFound(f"the hub has no model {name} at {revision or 'main'}", name=name) from error
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise BackendUnavailable(
-                f"the hub cannot be reached, or broke off: {error}", name=name
-            ) from error
-        files = _verify(folder, info.siblings or [])
+            fetch(allow_patterns=["config.json"])
+        check_supported(read_json(folder / "config.json"))
+        with _hub_errors(name, revision):
+            fetch(allow_patterns=PATTERNS)
+        files = _verify(folder, tree)
         _check_weights(folder)
         record = {"name": name, "revision": commit, "files": files}
         (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
@@ -179,24 +173,36 @@ def _check_weights(folder: Path) -> None:
         check_tensors(parse_config(raw), stored_tensors(folder))
 
 
-def _verify(folder: Path, siblings: list[Any]) -> dict[str, dict[str, Any]]:
+@contextmanager
+def _hub_errors(name: str, revision: str | None) -> Generator[None]:
+    try:
+        yield
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise ModelNotFound(f"the hub has no model {name} at {revision or 'main'}", name=name) from error
+    except Exception as error:
+        # the package lets its HTTP client's own errors through, which share no base with its own
+        raise BackendUnavailable(f"the hub cannot be reached, or broke off: {error}", name=name) from error
+
+
+def _wanted(file: Any) -> bool:
+    return isinstance(file, huggingface_hub.RepoFile) and any(fnmatch(file.path, item) for item in PATTERNS)
+
+
+def _verify(folder: Path, tree: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """sha256 and size of every fetched file, compared with what the hub says of them."""
     files: dict[str, dict[str, Any]] = {}
-    for sibling in siblings:
-        file = folder / sibling.rfilename
-        if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
-            continue
+    for remote in tree:
+        file = folder / remote.path
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise ModelInvalid(f"the hub names {remote.path!r}, which is not in the model's folder")
+        if not file.is_file():
+            raise BackendUnavailable(f"{remote.path} did not arrive; pull again")
         size, sha256, blob = _digests(file)
-        if sibling.lfs is not None:
-            expected, found = sibling.lfs.sha256, sha256
-        else:
-            expected, found = sibling.blob_id, blob
-        if expected and expected != found:
+        expected, found = (remote.blob_id, blob) if remote.lfs is None else (remote.lfs.sha256, sha256)
+        if expected != found:
             file.unlink()
-            raise ModelInvalid(
-                f"{sibling.rfilename} arrived damaged and was removed; pull again", file=file.name
-            )
-        files[sibling.rfilename] = {"size": size, "sha256": sha256}
+            raise ModelInvalid(f"{remote.path} arrived damaged and was removed; pull again", file=remote.path)
+        files[remote.path] = {"size": size, "sha256": sha256}
     return files
 
 

@@ -31,6 +31,7 @@ from liminal.engine.config import ModelConfig
 from liminal.engine.params import TARGETS, Lora, LoraPair, Params
 from liminal.engine.prefix import SPAN
 from liminal.engine.sampling import Rules, Seen, sample
+from liminal.engine.sharding import AXIS
 
 Key = tuple[Hashable, ...]
 
@@ -110,24 +111,18 @@ class Programs:
 
     def _build(self, key: Key) -> Any:
         name, *bucket = key
-        function, donated, arguments = getattr(self, f"_{name}")(*bucket)
-        if self.mesh is None:
-            return jax.jit(function, donate_argnums=donated).lower(*arguments).compile()
-        # what is donated must come back where it was; everything else is small and goes everywhere
-        results = jax.eval_shape(function, *arguments)
-        kept = [jax.tree.structure(arguments[index]) for index in donated]
-        everywhere = NamedSharding(self.mesh, Spec())
+        function, donated, arguments, placements = getattr(self, f"_{name}")(*bucket)
+        chosen = {} if self.mesh is None else {"out_shardings": placements}
+        return jax.jit(function, donate_argnums=donated, **chosen).lower(*arguments).compile()
 
-        def placed(result: Any) -> Any:
-            if jax.tree.structure(result) in kept:
-                return _placements(arguments[donated[0]])
-            return _everywhere(result, everywhere)
+    @property
+    def _everywhere(self) -> NamedSharding | None:
+        return None if self.mesh is None else NamedSharding(self.mesh, Spec())
 
-        whole = jax.tree.structure(results) in kept
-        shardings = (
-            placed(results) if whole or not isinstance(results, tuple) else tuple(map(placed, results))
-        )
-        return jax.jit(function, donate_argnums=donated, out_shardings=shardings).lower(*arguments).compile()
+    @property
+    def _by_heads(self) -> NamedSharding | None:
+        """How spans [2, layers, kv_heads, …] lie over the mesh."""
+        return None if self.mesh is None else NamedSharding(self.mesh, Spec(None, None, AXIS))
 
     def _lora_arguments(self, mode: str, batch: int) -> tuple[Any, ...]:
         """Shapes of (bank, gates[, rows]) for a mode."""
@@ -147,7 +142,8 @@ class Programs:
             return decode_step(params, config, cache, tokens, positions, blocks, bank, gates)
 
         vector, scalar = _array((batch,), np.int32), _array((), np.int32)
-        return decode, (1,), (params, cache, vector, vector, scalar, *self._lora_arguments(mode, batch))
+        arguments = (params, cache, vector, vector, scalar, *self._lora_arguments(mode, batch))
+        return decode, (1,), arguments, (self._everywhere, _placements(cache))
 
     def _prefill(self, length: int, mode: str) -> tuple[Any, ...]:
         params, cache, _, _ = self._shapes
@@ -161,7 +157,8 @@ class Programs:
 
         scalar = _array((), np.int32)
         tokens = _array((length,), np.int32)
-        return prefill, (1,), (params, cache, tokens, scalar, scalar, scalar, *self._lora_arguments(mode, 1))
+        arguments = (params, cache, tokens, scalar, scalar, scalar, *self._lora_arguments(mode, 1))
+        return prefill, (1,), arguments, (self._everywhere, _placements(cache))
 
     def _sample(self, batch: int) -> tuple[Any, ...]:
         _, _, _, seen = self._shapes
@@ -174,7 +171,7 @@ class Programs:
             _array((batch, self.vocab), np.float32),
             _array((batch, -(-self.vocab // 32)), np.uint32),
         )
-        return sample, (3,), (logits, rules, mask, seen, _array((), np.int32))
+        return sample, (3,), (logits, rules, mask, seen, _array((), np.int32)), self._everywhere
 
     def _write_page(self) -> tuple[Any, ...]:
         _, _, bank, _ = self._shapes
@@ -186,19 +183,21 @@ class Programs:
             )
             for name in TARGETS
         }
-        return write_page, (0,), (bank, _array((), np.int32), pages)
+        return write_page, (0,), (bank, _array((), np.int32), pages), _placements(bank)
 
     def _move(self) -> tuple[Any, ...]:
         scalar = _array((), np.int32)
-        return move_slot, (0,), (self._shapes[1], scalar, scalar)
+        cache = self._shapes[1]
+        return move_slot, (0,), (cache, scalar, scalar), _placements(cache)
 
     def _move_seen(self) -> tuple[Any, ...]:
         scalar = _array((), np.int32)
-        return move_seen, (0,), (self._shapes[3], scalar, scalar)
+        return move_seen, (0,), (self._shapes[3], scalar, scalar), self._everywhere
 
     def _reset_seen(self) -> tuple[Any, ...]:
         prompt, counts = _array((self.vocab,), np.bool_), _array((self.vocab,), np.int32)
-        return reset_seen, (0,), (self._shapes[3], _array((), np.int32), prompt, counts)
+        arguments = (self._shapes[3], _array((), np.int32), prompt, counts)
+        return reset_seen, (0,), arguments, self._everywhere
 
     def _read_span(self) -> tuple[Any, ...]:
         scalar = _array((), np.int32)
@@ -206,14 +205,15 @@ class Programs:
         def read(cache: Cache, slot: jax.Array, start: jax.Array) -> jax.Array:
             return read_span(cache, slot, start, SPAN)
 
-        return read, (), (self._shapes[1], scalar, scalar)
+        return read, (), (self._shapes[1], scalar, scalar), self._by_heads
 
     def _write_span(self) -> tuple[Any, ...]:
         scalar = _array((), np.int32)
         cache = self._shapes[1]
         config = self.config
         shape = (2, config.layers, config.kv_heads, SPAN, config.head_dim)
-        return write_span, (0,), (cache, scalar, scalar, jax.ShapeDtypeStruct(shape, cache.keys[0].dtype))
+        span = jax.ShapeDtypeStruct(shape, cache.keys[0].dtype, sharding=self._by_heads)
+        return write_span, (0,), (cache, scalar, scalar, span), _placements(cache)
 
 
 def _resolve(lora: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -230,13 +230,6 @@ def _array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
 def _placements(tree: Any) -> Any:
     def placement(x: jax.ShapeDtypeStruct) -> Any:
         return x.sharding
-
-    return jax.tree.map(placement, tree)
-
-
-def _everywhere(tree: Any, sharding: NamedSharding) -> Any:
-    def placement(_: Any) -> NamedSharding:
-        return sharding
 
     return jax.tree.map(placement, tree)
 

@@ -19,7 +19,7 @@ from liminal.engine.errors import CapabilityMissing, ModelInvalid, ModelNotFound
 from liminal.engine.request import Message
 
 MAX_TEMPLATE_BYTES = 1 << 18
-MAX_RENDERED = 1 << 24
+MAX_RENDERED = 1 << 22
 """Characters that a chat template may produce; a hostile one would produce more."""
 
 
