@@ -33,12 +33,16 @@ COMMANDS: dict[str, Entry] = {
     "down": Entry("liminal.stack.cli:down", "Stop the stack that runs in LIMINAL_HOME.", RUN),
     "init": Entry("liminal.stack.cli:init", "Create the log's topic and the schemas, once.", RUN),
     "status": Entry("liminal.stack.cli:status", "Show what runs, where it answers, what it weighs.", LOOK),
+    "projector": Entry("liminal.projector.cli:projector", "Fold the log into the read models.", RUN),
     "log": Entry("liminal.log.cli:app", "Read the log, export it, import it.", LOOK),
     "admin": Entry("liminal.identity.cli:app", "Make, list and suspend accounts; rotate signing keys.", RUN),
     "model": Entry("liminal.engine.cli:app", "Pull, list, measure and choose base models.", RUN),
     "bundled": Entry("liminal.engine.bundled.cli:app", "Make, examine and describe the bundled model.", RUN),
     "train": Entry(
         "liminal.engine.training.cli:train_command", "Train a LoRA adapter from a file of examples.", RUN
+    ),
+    "projections": Entry(
+        "liminal.projector.cli:app", "See, rebuild, switch and prove the read models.", LOOK
     ),
     "replay": Entry("liminal.replay.cli:app", "Look at the read models of a past moment.", LOOK),
     "lineage": Entry("liminal.learning.cli:app", "Show which events shaped an answer.", LOOK),

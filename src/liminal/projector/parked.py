@@ -11,7 +11,7 @@ import orjson
 
 from liminal.log.decode import Flat
 from liminal.projector.session import Raw
-from liminal.storage.postgres import Connection
+from liminal.storage.postgres import Connection, Pool
 
 if TYPE_CHECKING:
     from liminal.projector.batch import Batch, Record
@@ -128,7 +128,7 @@ async def _bump(connection: Connection, generation_id: int, partition: int) -> N
     )
 
 
-async def parked_streams(connection: Connection, stream: str | None = None) -> list[ParkedStream]:
+async def parked_streams(connection: Connection | Pool, stream: str | None = None) -> list[ParkedStream]:
     """Every parked stream, or one, in the order in which they were parked."""
     return [ParkedStream(**dict(row)) for row in await connection.fetch(LIST, stream)]
 

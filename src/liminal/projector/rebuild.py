@@ -168,6 +168,16 @@ async def _write_plan(connection: Raw, chosen: list[Generation], targets: dict[i
     return Plan(number, chosen, targets)
 
 
+async def read_plan(resources: Resources, rebuild: int) -> Plan:
+    """The plan that another process wrote down."""
+    row = await resources.pool.fetchrow(
+        "SELECT generation_ids, targets FROM liminal.rebuilds WHERE id = $1", rebuild
+    )
+    assert row is not None
+    targets = {int(partition): target for partition, target in orjson.loads(row["targets"]).items()}
+    return Plan(rebuild, await _by_ids(resources, row["generation_ids"]), targets)
+
+
 def _numbers(by_partition: Mapping[int, int]) -> str:
     return orjson.dumps({str(partition): offset for partition, offset in by_partition.items()}).decode()
 

@@ -1,4 +1,4 @@
-"""One process of a rebuild: ``python -m liminal.projector.rebuilder``, its job as a line of JSON on stdin.
+"""A process of a rebuild: ``python -m liminal.projector.rebuilder``, its job as a line of JSON on stdin.
 
 It ends when it is done, when its stdin closes, and when it meets what it can't fold: then with status 1 and
 the error as a line of JSON on stdout.
@@ -16,7 +16,7 @@ import orjson
 
 from liminal.errors import LiminalError
 from liminal.projector.generation import generations
-from liminal.projector.rebuild import fold_partitions
+from liminal.projector.rebuild import fold_partitions, read_plan, run_rebuild
 from liminal.projector.resources import open_resources
 from liminal.settings import Settings
 
@@ -27,12 +27,15 @@ def _end_with_parent() -> None:
 
 
 async def work(job: dict[str, Any]) -> None:
-    """Fold the job's partitions up to their targets."""
+    """Run a whole rebuild, or fold some of its partitions up to their targets."""
     async with open_resources(Settings(**job["settings"])) as resources:
+        if "rebuild" in job:
+            return await run_rebuild(resources, await read_plan(resources, job["rebuild"]))
         async with resources.pool.acquire() as connection:
             chosen = [g for g in await generations(connection) if g.id in job["generations"]]
         targets = {int(partition): target for partition, target in job["targets"].items()}
         await fold_partitions(resources, chosen, targets, park=job["park"])
+        return None
 
 
 def main() -> int:

@@ -17,7 +17,11 @@ from liminal.projector.generation import Generation, generations
 from liminal.projector.parked import StoredRecord, stored_record
 from liminal.projector.session import Raw, is_transient
 
-WHERE = "SELECT DISTINCT generation_id, partition FROM liminal.parked WHERE stream = $1 ORDER BY 1, 2"
+WHERE = """
+SELECT DISTINCT p.generation_id, p.partition
+FROM liminal.parked p JOIN liminal.generations g ON g.id = p.generation_id
+WHERE p.stream = $1 AND ($2::text IS NULL OR g.projection = $2) ORDER BY 1, 2
+"""
 EVENTS = """
 SELECT partition, log_offset, accepted, version, key, value, headers, parked_at FROM liminal.parked
 WHERE generation_id = $1 AND partition = $2 AND stream = $3 ORDER BY log_offset
@@ -41,12 +45,14 @@ class Retried:
         return asdict(self)
 
 
-async def retry_stream(connection: Raw, decoder: Decoder, stream: str) -> list[Retried]:
-    """Fold a parked stream into every read model that lacks it.
+async def retry_stream(
+    connection: Raw, decoder: Decoder, stream: str, name: str | None = None
+) -> list[Retried]:
+    """Fold a parked stream into every read model that lacks it, or into one.
 
     Raises NothingParked, and RetryFailed when it failed in any of them (the others keep what was folded).
     """
-    places = await connection.fetch(WHERE, stream)
+    places = await connection.fetch(WHERE, stream, name)
     if not places:
         raise NothingParked(f"no event of {stream} is parked", stream=stream)
     by_id = {g.id: g for g in await generations(connection)}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -85,11 +85,19 @@ class Tally:
 class Worker(ConsumerRebalanceListener):
     """Folds every partition that the group gives it into every live generation.
 
-    ``tally`` counts what it did. Run it with ``run``; ``stop`` ends it between two batches.
+    ``tally`` counts what it did. Run it with ``run``; ``stop`` ends it between two batches. ``on_ready`` is
+    called when the group has given it partitions, or none because others have them all.
     """
 
-    def __init__(self, resources: Resources, *, batch_size: int = BATCH) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        *,
+        batch_size: int = BATCH,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
         self._resources = resources
+        self._on_ready = on_ready
         self._topic = resources.settings.topic
         self._size = batch_size
         self.tally = Tally()
@@ -148,6 +156,7 @@ class Worker(ConsumerRebalanceListener):
         self._forget()
         self._assigned.set()
         log.info("projector.assigned", partitions=sorted(tp.partition for tp in assigned))
+        self._on_ready()
 
     def _forget(self) -> None:
         self._epoch += 1

@@ -46,7 +46,10 @@ class Process:
         return (sys.executable, "-m", self.module, *self.arguments)
 
 
-PROCESSES: tuple[Process, ...] = (Process("api", "liminal.cli", ("api",), web=True, ready_path="/healthz"),)
+PROCESSES: tuple[Process, ...] = (
+    Process("projector", "liminal.cli", ("projector",)),
+    Process("api", "liminal.cli", ("api",), web=True, ready_path="/healthz"),
+)
 
 
 def reactions(folder: Path = ROOT / "consumers") -> list[Process]:
