@@ -17,6 +17,9 @@ from starlette.applications import Starlette
 
 from liminal.api.app import create_app
 from liminal.api.services import Services
+from liminal.identity.accounts import NewAccount
+from liminal.identity.actor import Role
+from liminal.identity.authorize import SYSTEM_TENANT
 from liminal.log.envelope import Meta
 from liminal.log.events import MessagePosted
 from liminal.log.ids import new_id
@@ -142,3 +145,13 @@ async def post_message(person: Person, conversation_id: str, content: str, **mor
     log = person.installation.services.log
     await log.wait_for(await log.append(event, meta), "conversations")
     return str(message_id)
+
+
+async def make_account(installation: Installation, role: Role, tenant: str = SYSTEM_TENANT) -> Person:
+    """An account as an operator makes one, signed in."""
+    new = NewAccount(fresh_email(), PASSWORD, None, role, tenant, origin="admin")
+    account = await installation.services.identity.accounts.create(new)
+    browser = installation.browser()
+    reply = await browser.post("/v1/auth/login", json={"email": account.email, "password": PASSWORD})
+    assert reply.status_code == 200, reply.text
+    return Person(installation, browser, reply.json()["account"])

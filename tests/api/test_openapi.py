@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -17,29 +19,26 @@ import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
-from tests.api.installation import PASSWORD, Installation, Person, post_message
+from tests.api.installation import PASSWORD, Installation, Person, make_account, post_message
 
 from liminal.api.app import api_document
+from liminal.api.cli import server_config
 from liminal.api.table import ENDPOINTS
+from liminal.identity.actor import Role
 from liminal.identity.authorize import RULES, Audience
 
-EXAMPLES = 6
+EXAMPLES = 4
 NOT_FUZZED = {"post_turn", "rebuild_projection", "verify_projection"}
 """What waits for a model's answer, or folds the whole log: one call is as good as a hundred."""
+
+WITHOUT_A_MODEL = {"create_chat_completion", "create_completion"}
+"""What answers 503 for as long as no model is served, as none is here."""
 
 
 @pytest.fixture(scope="module")
 async def server(installation: Installation) -> AsyncGenerator[str]:
     """The application behind a real uvicorn, as `liminal api` runs it; its address."""
-    config = uvicorn.Config(
-        installation.app,
-        port=0,
-        loop="none",
-        http="httptools",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-    )
+    config = server_config(installation.app, installation.settings, port=0, loop="none", lifespan="off")
     running = uvicorn.Server(config)
     task = asyncio.create_task(running.serve())
     async with asyncio.timeout(10):
@@ -95,28 +94,27 @@ def test_a_private_endpoint_says_which_credentials_it_takes_and_a_public_one_tha
 
 
 async def test_no_generated_request_makes_the_server_fail(
-    server: str, installation: Installation, admin: Person
+    server: str, installation: Installation, founders: list[Person]
 ) -> None:
-    conversation = (await admin.browser.post("/v1/conversations", json={"title": "fuzzed"})).json()["id"]
-    message = await post_message(admin, conversation, "words")
-    note = await admin.browser.post(f"/v1/messages/{message}/feedback", json={"kind": "note", "text": "n"})
+    owner = await make_account(installation, Role.ADMIN)
+    conversation = (await owner.browser.post("/v1/conversations", json={"title": "fuzzed"})).json()["id"]
+    message = await post_message(owner, conversation, "words")
+    note = await owner.browser.post(f"/v1/messages/{message}/feedback", json={"kind": "note", "text": "n"})
     real = {"/v1/conversations/": conversation, "/v1/messages/": message, "/v1/feedback/": note.json()["id"]}
-    failures = await asyncio.to_thread(_fuzz, server, admin.email, real)
+    schema = schemathesis.openapi.from_dict(copy.deepcopy(api_document()))
+    operations: list[Any] = [result.ok() for result in schema.get_all_operations()]
+    failures: list[str] = []
+    for operation in operations:
+        if operation.definition.raw["operationId"] not in NOT_FUZZED:
+            # tokens of its own: some operations end what they are called with
+            tokens = installation.services.identity.tokens
+            _, pair = await tokens.open_family(uuid.UUID(owner.id), "fuzz", "127.0.0.1")
+            failures += await asyncio.to_thread(_fuzz_one, server, operation, pair.access_token, real)
     assert not failures, "\n".join(failures)
 
 
-def _fuzz(server: str, email: str, real: dict[str, str]) -> list[str]:
-    schema = schemathesis.openapi.from_dict(api_document())
-    operations: list[Any] = [result.ok() for result in schema.get_all_operations()]
-    fuzzed = [op for op in operations if op.definition.raw["operationId"] not in NOT_FUZZED]
-    return [failure for operation in fuzzed for failure in _fuzz_one(server, operation, email, real)]
-
-
-def _fuzz_one(server: str, operation: Any, email: str, real: dict[str, str]) -> list[str]:
+def _fuzz_one(server: str, operation: Any, token: str, real: dict[str, str]) -> list[str]:
     name, prefix = operation.definition.raw["operationId"], operation.path.split("{", 1)[0]
-    # a login for each operation: some of them end what they are called with
-    login = {"email": email, "password": PASSWORD, "client": "api"}
-    token = httpx.post(f"{server}/v1/auth/login", json=login).json()["access_token"]
     calls = itertools.count()
     failures: list[str] = []
 
@@ -133,7 +131,7 @@ def _fuzz_one(server: str, operation: Any, email: str, real: dict[str, str]) -> 
         if "id" in (case.path_parameters or {}) and prefix in real and next(calls) % 2:
             case.path_parameters["id"] = real[prefix]
         reply = case.call(base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-        if reply.status_code >= 500:
+        if reply.status_code >= 500 and not (name in WITHOUT_A_MODEL and reply.status_code == 503):
             failures.append(f"{name}: {reply.status_code} for {case.as_curl_command()}")
 
     ask()

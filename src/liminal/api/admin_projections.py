@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -41,6 +42,7 @@ class Projection(View):
     name: str
     description: str
     live_version: int | None
+    changed: bool = Field(description="what lies in projections/ is newer than what lives: rebuild it")
     versions: list[ProjectionVersion]
     lag_events: int
     lag_seconds: float
@@ -72,25 +74,32 @@ class RebuildProgress(View):
 class VerifyReport(View):
     """The live rows against the rows of a fresh fold of the same prefix of the log."""
 
+    projection: str
     hash: str
     rows: int
     equal: bool
+    differing: list[str] = Field(description="tables whose rows are not the same")
+    events: int = Field(description="events folded for the comparison")
+    parked: int = Field(description="streams that wait, whose events are in neither")
 
 
 class SwitchBody(Body):
-    """The version that becomes the live one."""
+    """The version that was rebuilt and becomes the live one; whichever is ready when absent."""
 
-    version: int = Field(ge=1, le=2**31 - 1)
+    version: int | None = Field(default=None, ge=1, le=2**31 - 1)
 
 
 class ParkedStream(View):
     """A stream whose events wait, in order, behind one that could not be folded."""
 
+    projection: str
+    state: str
     stream: str
     events: int
     first_position: str
+    type: str
     error: str
-    parked_at: str
+    parked_at: datetime
 
 
 class ParkedPage(Page[ParkedStream]):
@@ -103,11 +112,21 @@ class RetryBody(Body):
     stream: str | None = Field(default=None, max_length=200)
 
 
+class RetriedStream(View):
+    """What became of a stream; ``error`` is null when its events are folded now."""
+
+    stream: str
+    projection: str
+    events: int
+    error: str | None
+
+
 class RetryReport(View):
-    """How many events were folded now, and how many stay parked."""
+    """How many events were folded now, how many stay parked, and what became of each stream."""
 
     folded: int
     parked: int
+    streams: list[RetriedStream]
 
 
 @admin_projections.route("GET", _PATH, action="projection.read", reply=ProjectionPage)
@@ -175,7 +194,7 @@ async def rollback_projection(call: Call) -> Projection:
 )
 async def list_parked(call: Call) -> ParkedPage:
     """Streams that wait behind an event that could not be folded."""
-    items: list[dict[str, Any]] = await call.services.projections.parked(call.name)
+    items = await call.services.projections.parked(call.name)
     return ParkedPage(items=[ParkedStream.model_validate(item) for item in items])
 
 

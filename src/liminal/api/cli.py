@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
 import uvicorn
+from starlette.applications import Starlette
 
 from liminal.api.app import api_document, create_app
 from liminal.chat.frames import frame_schema
@@ -39,6 +40,24 @@ class AnnouncingServer(uvicorn.Server):
             announce_ready(self._settings)
 
 
+def server_config(application: Starlette, settings: Settings, **options: Any) -> uvicorn.Config:
+    """How uvicorn serves us; ``options`` override single settings of it."""
+    defaults: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "timeout_graceful_shutdown": DRAIN,
+        "ws_max_size": 1024 * 1024,
+    }
+    return uvicorn.Config(application, **{**defaults, **options})
+
+
 @app.callback()
 def serve(context: typer.Context) -> None:
     """Serve on LIMINAL_HOST and LIMINAL_PORT until stopped; requests that run are finished first."""
@@ -46,20 +65,7 @@ def serve(context: typer.Context) -> None:
         return
     settings = load_settings()
     configure_logging(settings, "api")
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=DRAIN,
-        ws_max_size=1024 * 1024,
-    )
+    config = server_config(create_app(settings), settings)
     server = AnnouncingServer(config, settings)
     server.run(sockets=None if settings.web_fd is None else [socket.socket(fileno=settings.web_fd)])
     if not server.started:

@@ -107,7 +107,7 @@ class Feedback(View):
     message_id: UUID
     conversation_id: UUID
     kind: Literal["thumb", "correction", "always", "never", "note"]
-    value: Literal[1, -1] | None
+    value: Literal[-1, 1] | None
     text: str | None
     created_at: datetime
     updated_at: datetime
@@ -152,7 +152,7 @@ class Thumb(Body):
     """Up (1) or down (-1); a second thumb replaces the first."""
 
     kind: Literal["thumb"]
-    value: Literal[1, -1]
+    value: Literal[-1, 1]
 
 
 class Correction(_Words):
@@ -194,7 +194,7 @@ class NewFeedback(
 class FeedbackPatch(Body):
     """A thumb's new value, or the new words of the other kinds."""
 
-    value: Literal[1, -1] | None = None
+    value: Literal[-1, 1] | None = None
     text: str | None = Field(default=None, min_length=1, max_length=64_000)
 
     @model_validator(mode="after")

@@ -115,9 +115,12 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "append_unknown": 503,
     "database_unavailable": 503,
     "redis_unavailable": 503,
-    "unknown_projection": 404,
+    "projection_unknown": 404,
+    "projection_state": 409,
     "rebuild_running": 409,
-    "no_such_version": 404,
+    "rebuild_stopped": 409,
+    "switch_blocked": 409,
+    "nothing_parked": 404,
 }
 """A code that is not listed answers 500: a listed one is part of the public contract."""
 

@@ -20,6 +20,9 @@ from liminal.storage.pages import Page, decode_cursor, encode_cursor
 MOST_READ = 50_000
 """Records that one request looks at in each partition; a filter that finds nothing goes on by its cursor."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Kafka counts milliseconds from here and refuses earlier ones."""
+
 
 class LogView:
     """Reads the log for ``/v1/admin/log``."""
@@ -36,7 +39,11 @@ class LogView:
         """
         async with open_reader(self._log.settings) as reader:
             if cursor is not None or since is not None:
-                start = _offsets(cursor) if cursor is not None else await reader.offsets_at(since)
+                start = (
+                    _offsets(cursor)
+                    if cursor is not None
+                    else await reader.offsets_at(max(since, EPOCH) if since else None)
+                )
                 records, places = await _forward(reader, wanted, start, limit)
             else:
                 records, places = await _newest(reader, wanted, limit)

@@ -19,4 +19,4 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 
 def model_response(model: BaseModel, status: int = 200) -> Response:
     """A view as JSON."""
-    return Response(model.model_dump_json(), status, media_type=JSON)
+    return Response(model.model_dump_json(by_alias=True), status, media_type=JSON)

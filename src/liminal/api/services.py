@@ -22,6 +22,7 @@ from liminal.chat.transcripts import Transcripts
 from liminal.chat.turns import Turns
 from liminal.identity.service import Identity
 from liminal.log.log import Log
+from liminal.projector.admin import Projections
 from liminal.settings import Settings
 from liminal.storage.postgres import connect_pool
 from liminal.storage.redis import connect_redis
@@ -48,6 +49,7 @@ class Services:
     idempotency: Idempotency
     engine_status: EngineStatus
     log_view: LogView
+    projections: Projections
 
     @classmethod
     @asynccontextmanager
@@ -86,6 +88,7 @@ class Services:
                 idempotency=Idempotency(redis, namespace, log.vault),
                 engine_status=EngineStatus(redis, namespace),
                 log_view=LogView(log),
+                projections=Projections.of_log(log),
             )
 
     async def check_ready(self) -> None:

@@ -38,7 +38,7 @@ class FeedbackRow:
     owner_id: UUID
     tenant_id: str
     kind: Kind
-    value: Literal[1, -1] | None
+    value: Literal[-1, 1] | None
     text: str | None
     created_at: datetime
     updated_at: datetime
@@ -127,7 +127,7 @@ class Feedback:
         message: MessageRow,
         kind: Kind,
         *,
-        value: Literal[1, -1] | None,
+        value: Literal[-1, 1] | None,
         text: str | None,
     ) -> FeedbackRow:
         """Say something about a message; a second thumb or correction changes the first."""
@@ -148,7 +148,7 @@ class Feedback:
         return await self.get(feedback_id)
 
     async def change(
-        self, actor: Actor, row: FeedbackRow, *, value: Literal[1, -1] | None, text: str | None
+        self, actor: Actor, row: FeedbackRow, *, value: Literal[-1, 1] | None, text: str | None
     ) -> FeedbackRow:
         """Change a thumb's value or the words of the others. Raises WrongFeedback for the other one."""
         if (row.kind == "thumb") != (value is not None):
