@@ -92,6 +92,7 @@ class Producer:
         except (KafkaError, OSError, TimeoutError) as error:
             if handed is None:
                 raise self._away(error) from error
+            handed.add_done_callback(_hear_out)
             raise _unknown(error, envelope, within, 0) from error
         return Position(record.partition, record.offset)
 
@@ -125,6 +126,9 @@ class Producer:
         except (KafkaError, OSError, TimeoutError) as error:
             if all(batch.sent is None for batch in batches):
                 raise self._away(error) from error
+            for batch in batches:
+                if batch.sent is not None:
+                    batch.sent.add_done_callback(_hear_out)
             acknowledged = sum(batch.count for batch in batches if batch.is_acknowledged)
             first = next(batch.first for batch in batches if not batch.is_acknowledged)
             if isinstance(error, _REFUSALS):
@@ -215,6 +219,12 @@ class _Batch:
         """Whether every replica has it."""
         sent = self.sent
         return sent is not None and sent.done() and not sent.cancelled() and sent.exception() is None
+
+
+def _hear_out(sent: asyncio.Future[Any]) -> None:
+    """Take the outcome of what nobody waits for any more, so that asyncio does not report it as lost."""
+    if not sent.cancelled():
+        sent.exception()
 
 
 def _unknown(error: BaseException, first: Envelope, within: float, acknowledged: int) -> AppendUnknown:
