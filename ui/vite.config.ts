@@ -20,7 +20,12 @@ const server = process.env.LIMINAL_URL ?? "http://127.0.0.1:8080"
 export default defineConfig({
   plugins: [woff2Only(), react(), tailwindcss()],
   resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
-  build: { target: "es2023", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+  build: {
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    manifest: true,
+  },
   server: { proxy: { "/v1": { target: server, ws: true, changeOrigin: false } } },
   test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"] },
 })

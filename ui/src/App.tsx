@@ -1,24 +1,37 @@
 import { useQueryClient } from "@tanstack/react-query"
-import { lazy, Suspense, useEffect } from "react"
+import { lazy, Suspense, useEffect, useRef } from "react"
 import { Toasts } from "@/parts/Toasts"
 import { Failed, Waiting } from "@/parts/States"
-import { navigate, useRoute } from "./router"
+import { navigate, type RouteName, useRoute } from "./router"
 import { AccountProvider, meKey, useMe } from "./session"
 
 const Auth = lazy(() => import("./auth/Auth"))
 const Shell = lazy(() => import("./shell/Shell"))
+
+const outsideModes: Partial<Record<RouteName, "in" | "up" | "reset">> = {
+  signIn: "in",
+  signUp: "up",
+  reset: "reset",
+}
 
 /** Either the doorway or the room behind it. */
 export function App() {
   const me = useMe()
   const route = useRoute()
   const queries = useQueryClient()
-  const outside = route.name === "signIn" || route.name === "signUp"
+  const outside = outsideModes[route.name]
+  const wanted = useRef("/")
 
   useEffect(() => {
     if (me.data === undefined) return
-    if (me.data === null && !outside) navigate("/signin", "replace")
-    if (me.data && outside) navigate("/", "replace")
+    if (me.data === null && !outside) {
+      wanted.current = location.pathname + location.search
+      navigate("/signin", "replace")
+    }
+    if (me.data && outside) {
+      navigate(wanted.current, "replace")
+      wanted.current = "/"
+    }
   }, [me.data, outside])
 
   if (me.isError)
@@ -32,8 +45,12 @@ export function App() {
     <Suspense fallback={<Waiting />}>
       {me.data === null ? (
         <Auth
-          mode={route.name === "signUp" ? "up" : "in"}
-          onSignedIn={(account) => queries.setQueryData(meKey, account)}
+          mode={outside ?? "in"}
+          onSignedIn={(account) => {
+            // nothing that was fetched for someone else may show
+            queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== meKey[0] })
+            queries.setQueryData(meKey, account)
+          }}
         />
       ) : (
         <AccountProvider value={me.data}>

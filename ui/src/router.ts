@@ -7,6 +7,7 @@ const patterns = {
   archive: /^\/archive$/,
   signIn: /^\/signin$/,
   signUp: /^\/signup$/,
+  reset: /^\/reset$/,
   settings: /^\/settings(?:\/(?<section>[\w-]+))?$/,
   projections: /^\/admin(?:\/projections)?$/,
   log: /^\/admin\/log$/,

@@ -21,6 +21,8 @@ export const accounts = {
     (await request("post", "/v1/auth/signup", { body })).account,
   signIn: async (body: Credentials & { otp?: string }) =>
     (await request("post", "/v1/auth/login", { body: { ...body, client: "browser" } })).account,
+  resetPassword: async (body: { token: string; new: string; otp?: string }) =>
+    (await request("post", "/v1/auth/reset-password", { body })).account,
   signOut: () => request("post", "/v1/auth/logout", {}),
   signOutEverywhere: () => request("post", "/v1/auth/logout-all", {}),
   reauthenticate: (body: { password: string; otp?: string }) =>

@@ -7,10 +7,12 @@ import { Button } from "@/parts/Button"
 import { Wordmark } from "@/parts/Door"
 import { Field } from "@/parts/Field"
 import { Link } from "@/parts/Link"
+import { toast } from "@/parts/Toasts"
+import { navigate } from "@/router"
 import { Threshold } from "./Threshold"
 
 interface Props {
-  mode: "in" | "up"
+  mode: "in" | "up" | "reset"
   onSignedIn: (account: Account) => void
 }
 
@@ -26,7 +28,9 @@ export default function Auth({ mode, onSignedIn }: Props) {
       <main className="flex flex-col px-6 py-8 sm:px-12 lg:overflow-y-auto lg:px-[max(3rem,12%)] lg:py-10">
         <Wordmark className="text-lg" />
         <div className="my-auto w-full max-w-sm py-10">
-          {mode === "up" ? <SignUp onSignedIn={onSignedIn} /> : <SignIn onSignedIn={onSignedIn} />}
+          {mode === "in" && <SignIn onSignedIn={onSignedIn} />}
+          {mode === "up" && <SignUp onSignedIn={onSignedIn} />}
+          {mode === "reset" && <Reset />}
         </div>
       </main>
     </div>
@@ -139,6 +143,7 @@ function SignIn({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
         </Button>
       </Form>
       <Other text="New here?" href="/signup" label="Create an account" />
+      <Other text="Forgot the password?" href="/reset" label="Use a token" close />
     </>
   )
 }
@@ -208,9 +213,76 @@ function SignUp({ onSignedIn }: { onSignedIn: Props["onSignedIn"] }) {
   )
 }
 
-function Other({ text, href, label }: { text: string; href: string; label: string }) {
+/** For who forgot the password: an admin gives out a token that sets a new one. */
+function Reset() {
+  const [token, setToken] = useState("")
+  const [password, setPassword] = useState("")
+  const [code, setCode] = useState("")
+  const reset = useMutation({
+    mutationFn: () =>
+      accounts.resetPassword({ token: token.trim(), new: password, otp: code || undefined }),
+    onSuccess: () => {
+      toast("The new password is set. Sign in with it.")
+      navigate("/signin", "replace")
+    },
+  })
+  const weak = hasCode(reset.error, "weak_password")
+  const words = reset.error && wordsOf(reset.error)
   return (
-    <p className="settle settle-2 mt-8 text-sm text-soft">
+    <>
+      <Title below="An admin can give you a token that sets a new password, once.">
+        A new password
+      </Title>
+      <Form onSubmit={() => reset.mutate()}>
+        <Field
+          label="Token"
+          autoFocus
+          autoComplete="off"
+          value={token}
+          onChange={(event) => setToken(event.target.value)}
+          error={weak ? null : words}
+          className="font-mono"
+        />
+        <Field
+          label="New password"
+          type="password"
+          autoComplete="new-password"
+          value={password}
+          onChange={(event) => setPassword(event.target.value)}
+          error={weak ? words : null}
+        />
+        <Field
+          label="One-time code"
+          hint="Only where you have a second factor."
+          autoComplete="one-time-code"
+          value={code}
+          onChange={(event) => setCode(event.target.value.trim())}
+        />
+        <Button
+          type="submit"
+          look="primary"
+          className="mt-1 h-11"
+          busy={reset.isPending}
+          disabled={!token || !password}
+        >
+          Set the password
+        </Button>
+      </Form>
+      <Other text="Remembered it?" href="/signin" label="Sign in" />
+    </>
+  )
+}
+
+interface OtherProps {
+  text: string
+  href: string
+  label: string
+  close?: boolean
+}
+
+function Other({ text, href, label, close }: OtherProps) {
+  return (
+    <p className={`settle settle-2 text-sm text-soft ${close ? "mt-2" : "mt-8"}`}>
       {text}{" "}
       <Link href={href} className="font-semibold text-tide underline-offset-4 hover:underline">
         {label}

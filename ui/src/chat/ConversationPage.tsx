@@ -16,13 +16,15 @@ export function ConversationPage({ id }: { id: string | null }) {
   const [fresh, renew] = useFreshThread(id === null)
   const threadId = id ?? fresh
   const thread = useThread(threadId)
-  const history = useHistory(id)
+  // what began in this window is known whole, before any list or history tells it
+  const ours = useChat((state) => id !== null && Object.values(state.adopted).includes(id))
+  const history = useHistory(ours ? null : id)
   useShortcut("newChat", () => {
     renew()
     navigate("/")
   })
 
-  const title = useTitle(id)
+  const title = useTitle(id, ours)
   useEffect(() => {
     document.title = title ? `${title} · liminal` : "liminal"
   }, [title])
@@ -83,12 +85,13 @@ function useHistory(id: string | null) {
   })
 }
 
-function useTitle(id: string | null): string {
-  const listed = useConversations(false).items.find((each) => each.id === id)
+function useTitle(id: string | null, ours: boolean): string {
+  const list = useConversations(false)
+  const listed = list.items.find((each) => each.id === id)
   const single = useQuery({
     queryKey: ["conversations", "one", id],
     queryFn: () => conversations.get(id ?? ""),
-    enabled: id !== null && listed === undefined,
+    enabled: id !== null && !ours && list.isSuccess && listed === undefined,
     retry: false,
   })
   const conversation = listed ?? single.data

@@ -18,6 +18,8 @@ const Settings = lazy(() => import("@/settings/Settings"))
 const Projections = lazy(() => import("@/admin/Projections"))
 const Log = lazy(() => import("@/admin/Log"))
 
+const SOON = 600
+
 const hiddenKey = "liminal.sidebar"
 const wide = matchMedia("(min-width: 64rem)")
 
@@ -29,7 +31,12 @@ export default function Shell() {
     () => ({
       finished: (message: Message) => setSpoken(spokenWords(message)),
       lost: (id: string) => void queries.invalidateQueries({ queryKey: ["messages", id] }),
-      news: () => void queries.invalidateQueries({ queryKey: conversationsKey }),
+      news: () => {
+        const look = () => void queries.invalidateQueries({ queryKey: conversationsKey })
+        look()
+        // the list is folded from the log and may be a moment behind it
+        setTimeout(look, SOON)
+      },
       doubt: () => void queries.invalidateQueries({ queryKey: meKey }),
       signedOut: () => void queries.invalidateQueries({ queryKey: meKey }),
     }),

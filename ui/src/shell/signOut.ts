@@ -1,13 +1,10 @@
-import { useQueryClient } from "@tanstack/react-query"
 import { accounts } from "@/api/calls"
 import { toast } from "@/parts/Toasts"
-import { navigate } from "@/router"
-import { meKey, useAccount } from "@/session"
+import { useAccount } from "@/session"
 import { forgetAccount } from "@/store/storage"
 
-/** Ends the session here and leaves nothing of it in this browser. */
-export function useSignOut(end: () => Promise<void> = accounts.signOut): () => Promise<void> {
-  const queries = useQueryClient()
+/** Ends the session here and leaves nothing of it in this browser, neither stored nor in memory. */
+export function useSignOut(end: () => Promise<unknown> = accounts.signOut): () => Promise<void> {
   const { id } = useAccount()
   return async () => {
     try {
@@ -15,9 +12,7 @@ export function useSignOut(end: () => Promise<void> = accounts.signOut): () => P
     } catch {
       return toast("You are still signed in: the server could not be reached.", { look: "error" })
     }
-    navigate("/signin")
-    queries.clear()
-    queries.setQueryData(meKey, null)
     forgetAccount(id)
+    location.assign("/signin")
   }
 }
