@@ -283,25 +283,30 @@ def _pages(rows: int) -> int:
 def adapter_pages(adapter: Adapter, config: ModelConfig) -> list[Pages]:
     """The adapter as pages of rank rows, the scaling folded into b, in f32 host memory."""
     count = _pages(adapter.rows)
-    stacked: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
-    for target in TARGETS:
-        out, inner = config.linear_shapes()[target]
-        a = np.zeros((config.layers, count * PAGE, inner), np.float32)
-        b = np.zeros((config.layers, count * PAGE, out), np.float32)
-        for layer in range(config.layers):
-            if (layer, target) in adapter.tensors:
-                down, up = adapter.tensors[layer, target]
-                rank = down.shape[0]
-                a[layer, :rank] = down
-                np.multiply(up.T, np.float32(adapter.scaling((layer, target))), out=b[layer, :rank])
-        stacked[target] = (a, b)
-    return [
-        {
-            target: (a[:, page * PAGE : (page + 1) * PAGE], b[:, page * PAGE : (page + 1) * PAGE])
-            for target, (a, b) in stacked.items()
-        }
-        for page in range(count)
-    ]
+    shapes = config.linear_shapes()
+    out: list[Pages] = []
+    for first in range(0, count * PAGE, PAGE):
+        page: Pages = {}
+        for target in TARGETS:
+            width, inner = shapes[target]
+            page[target] = (
+                np.empty((config.layers, PAGE, inner), np.float32),
+                np.empty((config.layers, PAGE, width), np.float32),
+            )
+            for layer in range(config.layers):
+                a, b = page[target][0][layer], page[target][1][layer]
+                down, up = adapter.tensors.get((layer, target), _NO_ROWS)
+                rank = min(max(down.shape[0] - first, 0), PAGE)
+                a[rank:], b[rank:] = 0, 0
+                if rank:
+                    a[:rank] = down[first : first + rank]
+                    scaling = np.float32(adapter.scaling((layer, target)))
+                    np.multiply(up[:, first : first + rank].T, scaling, out=b[:rank])
+        out.append(page)
+    return out
+
+
+_NO_ROWS = (np.empty((0, 0), np.float32), np.empty((0, 0), np.float32))
 
 
 def empty_bank(config: ModelConfig, rows: int, dtype: Any = jnp.float32) -> Lora:

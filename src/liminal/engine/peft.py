@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -60,13 +61,13 @@ class Adapter:
     @cached_property
     def content_hash(self) -> str:
         """sha256 over everything that changes an answer: tensors, types, shapes, scalings."""
-        digest = hashlib.sha256()
-        for key in sorted(self.tensors):
-            digest.update(f"{key}{self.scaling(key)!r}".encode())
-            for tensor in self.tensors[key]:
-                digest.update(f"{tensor.dtype}{tensor.shape}".encode())
-                digest.update(np.ascontiguousarray(tensor).tobytes())
-        return digest.hexdigest()
+        keys = sorted(self.tensors)
+        with ThreadPoolExecutor(4) as pool:
+            digests = list(pool.map(_digest, (half for key in keys for half in self.tensors[key])))
+        whole = hashlib.sha256(repr([(key, self.scaling(key)) for key in keys]).encode())
+        for digest in digests:
+            whole.update(digest)
+        return whole.hexdigest()
 
     @property
     def rows(self) -> int:
@@ -108,6 +109,12 @@ class Adapter:
             a[: down.shape[0]] = down
             b[: up.shape[1]] = up.astype(np.float32).T * np.float32(self.scaling(key))
         return a, b
+
+
+def _digest(tensor: Array) -> bytes:
+    digest = hashlib.sha256(f"{tensor.dtype}{tensor.shape}".encode())
+    digest.update(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
+    return digest.digest()
 
 
 def _by_pattern(patterns: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -225,7 +232,7 @@ def check_adapter(adapter: Adapter, config: ModelConfig) -> None:
         if a.shape[0] != expected:
             raise AdapterInvalid(f"{where} has rank {a.shape[0]}; {CONFIG_FILE} says {expected}")
         # a gate of zero must silence the rows, and zero times infinity does not
-        if not (np.isfinite(a.astype(np.float32)).all() and np.isfinite(b.astype(np.float32)).all()):
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise AdapterInvalid(f"{where} holds values that are not finite")
 
 
