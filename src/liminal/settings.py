@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     )
 
     model: str = Field("", description="folder or name of the base model; empty: the bundled one")
+    slots: int = Field(8, ge=1, le=4096, description="sequences that the engine decodes at once")
+    context: int = Field(
+        0, ge=0, description="most tokens of a prompt and its answer; 0: the model's, 4096 at most"
+    )
     backend: Literal["jax", "openai"] = Field(
         "jax", description="what decodes: the engine here, or an endpoint"
     )

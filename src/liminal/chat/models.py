@@ -39,7 +39,9 @@ async def open_backend(settings: Settings) -> AsyncGenerator[Backend | LiminalEr
 
 async def _engine(settings: Settings) -> Backend:
     folder = Path(settings.model) if settings.model else model_path()
-    options = EngineOptions(compiled=settings.cache / "compiled")
+    options = EngineOptions(
+        slots=settings.slots, context=settings.context or None, compiled=settings.cache / "compiled"
+    )
     return await asyncio.to_thread(Engine.load, folder, options)
 
 

@@ -134,6 +134,8 @@ class Reaction(ConsumerRebalanceListener):
             ack_policy=AckPolicy.MANUAL,
             listener=self,
             max_poll_interval_ms=600_000,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
         )
         app = FastStream(broker)
         running: list[asyncio.Task[None]] = []
