@@ -23,6 +23,7 @@ from liminal.errors import LiminalError
 from liminal.learning.archive import pack, unpack
 from liminal.learning.evidence import Evidence, evidence_of
 from liminal.learning.gate import Report, judge
+from liminal.learning.worker import LEAST
 from liminal.log.envelope import Meta
 from liminal.log.errors import VersionConflict
 from liminal.log.events import (
@@ -47,10 +48,7 @@ from liminal.storage.blobs import BlobStore
 
 log = structlog.get_logger(__name__)
 
-TYPES = frozenset({"feedback.given", "feedback.changed", "feedback.withdrawn"})
 ACTOR = "learn"
-LEAST = 4
-"""Pieces of feedback before a first version is trained."""
 MORE = 3
 """New pieces of feedback before another version is."""
 REPLAY = 24
