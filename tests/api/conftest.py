@@ -6,9 +6,22 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 
+import httpx
 import pytest
-from tests.api.installation import PARTITIONS, Installation, Person, install, signup
+import uvicorn
+from tests.api.installation import (
+    PARTITIONS,
+    Belongings,
+    Installation,
+    Person,
+    install,
+    make_account,
+    post_message,
+    signup,
+)
 
+from liminal.api.cli import server_config
+from liminal.identity.actor import Role
 from liminal.settings import read_settings
 from liminal.stack.embedded import Services as Stack
 
@@ -52,3 +65,63 @@ async def person(installation: Installation, founders: list[Person]) -> Person:
 async def stranger(installation: Installation, founders: list[Person]) -> Person:
     """Another plain user of the same tenant."""
     return await signup(installation)
+
+
+@pytest.fixture(scope="session")
+async def belongings(installation: Installation, admin: Person) -> Belongings:
+    """One of everything that an account can own."""
+    owner = await signup(installation)
+    conversation = (await owner.browser.post("/v1/conversations", json={"title": "private"})).json()["id"]
+    message = await post_message(owner, conversation, "a private word about tea")
+    feedback = await owner.browser.post(
+        f"/v1/messages/{message}/feedback", json={"kind": "thumb", "value": 1}
+    )
+    assert feedback.status_code == 201, feedback.text
+    session = (await owner.browser.get("/v1/auth/sessions")).json()["items"][0]["id"]
+    key = (await owner.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})).json()
+    return Belongings(
+        owner,
+        {
+            "/v1/conversations/": conversation,
+            "/v1/messages/": message,
+            "/v1/feedback/": feedback.json()["id"],
+            "/v1/auth/sessions/": session,
+            "/v1/auth/api-keys/": key["item"]["id"],
+            "/v1/admin/accounts/": owner.id,
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+async def callers(installation: Installation, admin: Person) -> dict[str, httpx.AsyncClient]:
+    """Everybody who may not, by name."""
+    tenant = str(uuid.uuid4())
+    suspended = await signup(installation)
+    await installation.services.identity.accounts.suspend(uuid.UUID(suspended.id), by="test")
+    narrow = await signup(installation)
+    made = await narrow.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})
+    return {
+        "nobody": installation.client(),
+        "garbage": installation.client(Authorization="Bearer lik_garbage"),
+        "user": (await signup(installation)).browser,
+        "foreign user": (await make_account(installation, Role.USER, tenant)).browser,
+        "foreign admin": (await make_account(installation, Role.ADMIN, tenant)).browser,
+        "admin": admin.browser,
+        "suspended": suspended.browser,
+        "key without scope": installation.client(Authorization=f"Bearer {made.json()['key']}"),
+    }
+
+
+@pytest.fixture(scope="session")
+async def server(installation: Installation) -> AsyncGenerator[str]:
+    """The application behind a real uvicorn, as `liminal api` runs it; its address."""
+    config = server_config(installation.app, installation.settings, port=0, loop="none", lifespan="off")
+    running = uvicorn.Server(config)
+    task = asyncio.create_task(running.serve())
+    async with asyncio.timeout(10):
+        while not running.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
+            await asyncio.sleep(0.01)
+    port = running.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    await task

@@ -155,3 +155,11 @@ async def make_account(installation: Installation, role: Role, tenant: str = SYS
     reply = await browser.post("/v1/auth/login", json={"email": account.email, "password": PASSWORD})
     assert reply.status_code == 200, reply.text
     return Person(installation, browser, reply.json()["account"])
+
+
+@dataclass
+class Belongings:
+    """Things of one owner, by the first part of the path that names them."""
+
+    owner: Person
+    ids: dict[str, str] = field(default_factory=dict[str, str])

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route, WebSocketRoute
-from tests.api.installation import PASSWORD, Installation, Person, make_account, post_message, signup
+from tests.api.installation import PASSWORD, Belongings, Installation
 
 from liminal.api.endpoint import Endpoint
 from liminal.api.site import site_folder, site_routes
 from liminal.api.table import ENDPOINTS
-from liminal.identity.actor import Role
 from liminal.identity.authorize import RULES, Audience
 
 REFUSED = {401, 403, 404}
@@ -42,61 +39,6 @@ BODIES: dict[str, Any] = {
 """Valid bodies of endpoints whose schema has no example: a refusal must not come from the body."""
 
 QUERIES = {"search_conversations": {"q": "tea"}}
-
-
-@dataclass
-class Belongings:
-    """Things of one owner, by the first part of the path that names them."""
-
-    owner: Person
-    ids: dict[str, str] = field(default_factory=dict[str, str])
-
-
-@pytest.fixture(scope="module")
-async def belongings(installation: Installation, admin: Person) -> Belongings:
-    """One of everything that an account can own."""
-    owner = await signup(installation)
-    conversation = (await owner.browser.post("/v1/conversations", json={"title": "private"})).json()["id"]
-    message = await post_message(owner, conversation, "a private word about tea")
-    feedback = await owner.browser.post(
-        f"/v1/messages/{message}/feedback", json={"kind": "thumb", "value": 1}
-    )
-    assert feedback.status_code == 201, feedback.text
-    session = (await owner.browser.get("/v1/auth/sessions")).json()["items"][0]["id"]
-    key = (await owner.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})).json()
-    return Belongings(
-        owner,
-        {
-            "/v1/conversations/": conversation,
-            "/v1/messages/": message,
-            "/v1/feedback/": feedback.json()["id"],
-            "/v1/auth/sessions/": session,
-            "/v1/auth/api-keys/": key["item"]["id"],
-            "/v1/admin/accounts/": owner.id,
-        },
-    )
-
-
-@pytest.fixture(scope="module")
-async def callers(installation: Installation, admin: Person) -> dict[str, httpx.AsyncClient]:
-    """Everybody who may not, by name."""
-    tenant = str(uuid.uuid4())
-    suspended = await signup(installation)
-    kept = dict(suspended.browser.cookies)
-    await installation.services.identity.accounts.suspend(uuid.UUID(suspended.id), by="test")
-    suspended.browser.cookies.update(kept)
-    narrow = await signup(installation)
-    made = await narrow.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})
-    return {
-        "nobody": installation.client(),
-        "garbage": installation.client(Authorization="Bearer lik_garbage"),
-        "user": (await signup(installation)).browser,
-        "foreign user": (await make_account(installation, Role.USER, tenant)).browser,
-        "foreign admin": (await make_account(installation, Role.ADMIN, tenant)).browser,
-        "admin": admin.browser,
-        "suspended": suspended.browser,
-        "key without scope": installation.client(Authorization=f"Bearer {made.json()['key']}"),
-    }
 
 
 def _wrong_callers(endpoint: Endpoint) -> list[str]:

@@ -9,20 +9,16 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 import orjson
-import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 from tests.api.installation import PASSWORD, Installation, Person, make_account, post_message
 
 from liminal.api.app import api_document
-from liminal.api.cli import server_config
 from liminal.api.table import ENDPOINTS
 from liminal.identity.actor import Role
 from liminal.identity.authorize import RULES, Audience
@@ -33,21 +29,6 @@ NOT_FUZZED = {"post_turn", "rebuild_projection", "verify_projection"}
 
 WITHOUT_A_MODEL = {"create_chat_completion", "create_completion"}
 """What answers 503 for as long as no model is served, as none is here."""
-
-
-@pytest.fixture(scope="module")
-async def server(installation: Installation) -> AsyncGenerator[str]:
-    """The application behind a real uvicorn, as `liminal api` runs it; its address."""
-    config = server_config(installation.app, installation.settings, port=0, loop="none", lifespan="off")
-    running = uvicorn.Server(config)
-    task = asyncio.create_task(running.serve())
-    async with asyncio.timeout(10):
-        while not running.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
-            await asyncio.sleep(0.01)
-    port = running.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    await task
 
 
 def test_the_command_prints_the_document_without_a_running_stack() -> None:

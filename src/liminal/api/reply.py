@@ -13,8 +13,8 @@ JSON = "application/json"
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """``content`` as JSON; datetimes as RFC 3339, UUIDs as strings."""
-    return Response(orjson.dumps(content), status, headers, JSON)
+    """``content`` as JSON; datetimes as RFC 3339, UUIDs (those of asyncpg too) as strings."""
+    return Response(orjson.dumps(content, default=str), status, headers, JSON)
 
 
 def model_response(model: BaseModel, status: int = 200) -> Response:

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import asyncpg
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -27,9 +29,31 @@ from liminal.settings import Settings
 from liminal.storage.postgres import connect_pool
 from liminal.storage.redis import connect_redis
 
+log = structlog.get_logger(__name__)
+
 POOL_SIZE = 16
+PURGE_EVERY = 3600.0
+"""Seconds between deletions of sessions that have expired."""
 READY_WITHIN = 3.0
 """Seconds that the parts have to answer ``/readyz``."""
+
+
+@asynccontextmanager
+async def _purging(identity: Identity) -> AsyncGenerator[None]:
+    async def purge() -> None:
+        while True:
+            await asyncio.sleep(PURGE_EVERY)
+            try:
+                log.info("sessions.purged", count=await identity.sessions.purge())
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log.warning("sessions.purge_failed", error=str(error))
+
+    task = asyncio.create_task(purge(), name="purge")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,7 @@ class Services:
             identity = Identity(log, redis, namespace=namespace, rate_factor=settings.rate_factor)
             stack.callback(identity.passwords.close)
             await stack.enter_async_context(identity.signals.running())
+            await stack.enter_async_context(_purging(identity))
             keys = Keys(namespace)
             # a connection of its own: it spends its life in one blocking read
             frames = await connect_redis(settings)

@@ -31,17 +31,21 @@ async def chat_stream(socket: WebSocket) -> None:
     services: Services = socket.app.state.services
     # accepted first, for a browser shows the reason of a close but not of a refused handshake
     await socket.accept()
-    actor = await _who(socket, services)
     try:
+        actor = await _who(socket, services)
         authorize(actor, "socket.open")
+        assert actor is not None
+        session = Session(actor, socket, services.turns, services.hub, services.identity.limits)
+        services.sockets.add(session)
     except LiminalError as error:
         await socket.close(CloseCode.NOT_AUTHENTICATED, error.message[:120])
         return
-    assert actor is not None
-    session = Session(actor, socket, services.turns, services.hub, services.identity.limits)
-    services.sockets.add(session)
     try:
+        # a credential that ended between the first lookup and the line above was announced to nobody here
+        authorize(await services.identity.actor_again(actor.credential, actor.credential_id), "socket.open")
         await session.run()
+    except LiminalError as error:
+        await socket.close(CloseCode.NOT_AUTHENTICATED, error.message[:120])
     except WebSocketDisconnect:
         pass
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from asyncpg import Record
@@ -12,7 +12,7 @@ from liminal.identity.actor import Actor, Credential, Role
 from liminal.identity.errors import Forbidden, HiddenResource
 from liminal.identity.journal import Journal
 from liminal.identity.opaque import new_token, token_hash
-from liminal.identity.sessions import actor_from
+from liminal.identity.sessions import TOUCH, actor_from
 from liminal.identity.signals import Signals
 from liminal.log.events import AccountApiKeyCreated, AccountApiKeyRevoked
 from liminal.log.ids import new_id
@@ -108,7 +108,7 @@ class ApiKeys:
 
     async def _actor(self, condition: str, value: bytes | UUID) -> Actor | None:
         row = await self._pool.fetchrow(
-            f"""SELECT k.id, k.account_id, k.scopes, NULL::timestamptz AS authenticated_at,
+            f"""SELECT k.id, k.account_id, k.scopes, k.last_used_at, NULL::timestamptz AS authenticated_at,
                        a.tenant_id, a.role, a.plan, c.suspended OR a.suspended OR a.deleted AS suspended
                 FROM vault.api_keys k
                 JOIN vault.credentials c ON c.account_id = k.account_id AND NOT c.pending
@@ -118,11 +118,11 @@ class ApiKeys:
         )
         if row is None:
             return None
-        await self._pool.execute(
-            """UPDATE vault.api_keys SET last_used_at = now()
-               WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')""",
-            row["id"],
-        )
+        used: datetime | None = row["last_used_at"]
+        if used is None or datetime.now(UTC) - used > TOUCH:
+            await self._pool.execute(
+                "UPDATE vault.api_keys SET last_used_at = now() WHERE id = $1", row["id"]
+            )
         return actor_from(row, Credential.API_KEY, frozenset(row["scopes"]))
 
     async def of_account(self, account_id: UUID) -> list[ApiKeyRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, TypeVar
@@ -72,7 +73,7 @@ def _fields(account: AccountRow) -> dict[str, object]:
 
 
 def _print(value: object) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode())
 
 
 @app.command()
@@ -112,7 +113,8 @@ def list_accounts(
         second_factor = "yes" if account.second_factor else "no"
         state = "suspended" if account.suspended else "active"
         table.add_row(account.email, account.role, account.tenant_id, account.plan, second_factor, state)
-    Console().print(table)
+    # a pipe has no width: nothing is cut off there
+    Console(width=None if sys.stdout.isatty() else 250).print(table)
 
 
 @app.command()

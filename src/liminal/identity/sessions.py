@@ -7,7 +7,7 @@ account, holds from the next request on; nothing about them is cached.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -164,11 +164,8 @@ class Sessions:
         return actor_from(row, Credential.TOKEN)
 
     async def _touch(self, table: str, row: Record) -> None:
-        await self._pool.execute(
-            f"UPDATE {table} SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - $2::interval",
-            row["id"],
-            TOUCH,
-        )
+        if datetime.now(UTC) - row["last_used_at"] > TOUCH:
+            await self._pool.execute(f"UPDATE {table} SET last_used_at = now() WHERE id = $1", row["id"])
 
     async def of_account(self, account_id: UUID) -> list[SessionRow]:
         """Where an account is signed in, most recently used first."""
