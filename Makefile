@@ -6,10 +6,10 @@ LOCKS := src/liminal/stack/locks
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-ui check format lock jars-lock settings-table clean
+.PHONY: help setup up down test test-ui parity bench-peers check format lock jars-lock settings-table clean
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Fetch and build all that the checkout needs (up, test and check do it by themselves)
 	@$(PYTHON) src/liminal/stack/bootstrap.py
@@ -26,6 +26,12 @@ test: setup ## Run the tests on real services (Kafka, Postgres, Redis)
 test-ui: setup ## Test the web interface: its units, then a Chromium through it
 	$(NPM) test
 	@$(BIN)/pytest -m ui
+
+parity: setup ## Recompute the golden values with transformers, PEFT and TRL; hold the engine against them
+	$(BIN)/python tests/parity/live.py
+
+bench-peers: setup ## Measure beside transformers, PEFT and llama.cpp, in turns (builds llama.cpp once)
+	$(BIN)/python tests/parity/peers/bench.py
 
 check: setup ## Formatting, lint, strict types, schemas, lengths; of the web interface too
 	$(BIN)/ruff format --check .

@@ -72,9 +72,8 @@ def train_command(
     remat: Annotated[bool, typer.Option(help="Recompute layers: slower, less memory.")] = DEFAULT.remat,
     seed: Annotated[int, typer.Option(help="Same data, same seed: same bytes.")] = DEFAULT.seed,
     checkpoint_every: Annotated[int, typer.Option(help="Steps.")] = DEFAULT.checkpoint_every,
-    home: Annotated[Path, typer.Option(envvar="LIMINAL_HOME", help="Models and compiled programs.")] = Path(
-        ".liminal"
-    ),
+    home: Annotated[Path, typer.Option(envvar="LIMINAL_HOME", help="Pulled models.")] = Path(".liminal"),
+    cache: Annotated[Path, typer.Option(envvar="LIMINAL_CACHE", help="Compiled programs.")] = Path(".cache"),
     as_json: Annotated[bool, typer.Option("--json", help="A JSON line a step, for a program.")] = False,
 ) -> None:
     """Train a LoRA adapter and write it as a PEFT folder.
@@ -104,7 +103,7 @@ def train_command(
         checkpoint_every=checkpoint_every,
     )
     examples = read_examples(data)
-    keep_compiled(home / "compiled")
+    keep_compiled(cache / "compiled")
     base = BaseModel.load(ModelStore(home / "models").resolve(model))
     continued = None if start is None else load_adapter(start, base.config)
     replayed = [] if replay is None else read_examples(replay)
