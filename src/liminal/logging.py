@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Generator
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -75,6 +76,12 @@ def correlated(correlation: str) -> Generator[None]:
     """Every line logged inside carries this correlation id, across awaits and the tasks started here."""
     with structlog.contextvars.bound_contextvars(correlation=correlation):
         yield
+
+
+def current_correlation() -> UUID | None:
+    """The correlation id of what is being handled, for the events that it appends; None when nothing is."""
+    text = structlog.contextvars.get_contextvars().get("correlation")
+    return None if text is None else UUID(text)
 
 
 def _named(process: str) -> structlog.types.Processor:

@@ -93,6 +93,18 @@ async def test_a_signup_that_died_half_way_leaves_the_address_to_the_next(
     assert held
 
 
+async def test_the_tenant_of_the_installation_came_to_be_once(admin: Person) -> None:
+    rows = await admin.installation.services.log.pool.fetch("SELECT tenant_id, name FROM read.tenants")
+    assert ("liminal", SYSTEM_TENANT) in {(row["name"], row["tenant_id"]) for row in rows}
+    assert len({row["tenant_id"] for row in rows}) == len(rows)
+
+
+async def test_events_carry_the_correlation_id_of_their_request(person: Person) -> None:
+    own = "0199f1c2-8a3b-7c4d-9e5f-0a1b2c3d4e5f"
+    await person.browser.post("/v1/conversations", json={}, headers={"X-Correlation-Id": own})
+    assert (await events_of(person.installation, person.id))[-1].correlation == own
+
+
 async def test_the_password_and_the_address_in_the_clear_never_enter_the_log(
     installation: Installation, person: Person
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
+
+from tests.api.installation import Person
 
 from liminal.identity import limits
 from liminal.identity.authorize import SCOPES
@@ -58,6 +61,11 @@ def test_the_limits_in_the_documentation_are_those_of_the_code() -> None:
     ):
         assert _row(start)[1:3] == [f"{rate.per_minute:g} a minute", str(rate.burst)]
     assert _row("signups of")[1:3] == [f"{limits.SIGNUP.per_minute * 60:g} an hour", str(limits.SIGNUP.burst)]
+
+
+async def test_the_example_in_the_documentation_runs(server: str, founders: list[Person]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
+    await asyncio.to_thread(exec, example.replace("http://localhost:8800", server), {})
 
 
 def test_scopes_password_lengths_and_context_words_are_documented() -> None:

@@ -27,6 +27,7 @@ from liminal.log.events import (
 )
 from liminal.log.ids import new_id
 from liminal.log.log import Log
+from liminal.logging import current_correlation
 from liminal.storage.pages import Page, decode_cursor, encode_cursor
 
 PROJECTION = "conversations"
@@ -258,6 +259,7 @@ class Conversations:
             tenant=actor.tenant_id,
             actor=str(actor.account_id),
             stream=f"conversation-{conversation_id}",
+            correlation=current_correlation(),
         )
         positions = await self._log.append_many([(event, meta) for event in events])
         await self._log.wait_for(max(positions), PROJECTION)

@@ -16,6 +16,7 @@ from liminal.log.envelope import Meta
 from liminal.log.events import FeedbackChanged, FeedbackGiven, FeedbackWithdrawn
 from liminal.log.ids import new_id
 from liminal.log.log import Log
+from liminal.logging import current_correlation
 from liminal.storage.pages import Page, decode_cursor, encode_cursor
 from liminal.storage.postgres import Pool
 
@@ -169,6 +170,7 @@ class Feedback:
             tenant=actor.tenant_id,
             actor=str(actor.account_id),
             stream=f"feedback-{feedback_id}",
+            correlation=current_correlation(),
         )
         position = await self._log.append(event, meta)
         await self._log.wait_for(position, PROJECTION)

@@ -12,7 +12,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID
 
 from asyncpg import Record
 
@@ -25,6 +25,7 @@ from liminal.identity.passwords import Passwords, check_password_policy
 from liminal.identity.sessions import Sessions
 from liminal.identity.signals import Signals
 from liminal.log.claims import normalized
+from liminal.log.envelope import Meta
 from liminal.log.errors import ClaimTaken
 from liminal.log.events import (
     AccountCreated,
@@ -33,9 +34,11 @@ from liminal.log.events import (
     AccountRoleChanged,
     AccountSessionRevoked,
     AccountSuspended,
+    TenantCreated,
 )
-from liminal.log.ids import new_id
+from liminal.log.ids import derived_id, new_id
 from liminal.log.log import Log
+from liminal.logging import current_correlation
 from liminal.storage.postgres import Pool
 
 FIRST_ADMIN = "first-admin"
@@ -168,11 +171,28 @@ class Accounts:
             plan=new.plan,
             origin=new.origin,
         )
+        await self._ensure_tenant(new.tenant_id)
         await self._journal.write_and_wait(account_id, new.tenant_id, event)
         await self._pool.execute(
             "UPDATE vault.credentials SET pending = false WHERE account_id = $1", account_id
         )
         return await self.get(account_id)
+
+    async def _ensure_tenant(self, tenant_id: str) -> None:
+        """Say that a tenant came to be, before its first account does."""
+        if await self._pool.fetchval("SELECT 1 FROM read.tenants WHERE tenant_id = $1", tenant_id):
+            return
+        name = "liminal" if tenant_id == SYSTEM_TENANT else tenant_id
+        meta = Meta(
+            owner=tenant_id,
+            tenant=tenant_id,
+            actor="system",
+            stream=f"tenant-{tenant_id}",
+            # of two first accounts at once both say so, under one id
+            id=derived_id(NAMESPACE_URL, f"tenant {tenant_id}"),
+            correlation=current_correlation(),
+        )
+        await self._log.append(TenantCreated(tenant_id=tenant_id, name=name), meta)
 
     async def _reserve(self, new: NewAccount) -> UUID:
         """A pending row whose account holds the e-mail's claim. Raises EmailTaken."""

@@ -8,6 +8,7 @@ from liminal.log.envelope import Meta
 from liminal.log.events import Event
 from liminal.log.log import Log
 from liminal.log.position import Position
+from liminal.logging import current_correlation
 
 ACCOUNTS = "accounts"
 
@@ -27,6 +28,7 @@ class Journal:
             tenant=tenant_id,
             actor=actor or str(account_id),
             stream=f"{event.category}-{account_id}",
+            correlation=current_correlation(),
         )
         return await self._log.append(event, meta)
 
