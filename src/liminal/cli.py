@@ -45,6 +45,8 @@ COMMANDS: dict[str, Entry] = {
         "liminal.projector.cli:app", "See, rebuild, switch and prove the read models.", LOOK
     ),
     "replay": Entry("liminal.replay.cli:app", "Look at the read models of a past moment.", LOOK),
+    "bench": Entry("liminal.bench.cli:app", "Measure, and hold the figures against their goals.", LOOK),
+    "adapters": Entry("liminal.learning.cli:adapters", "List adapters, take in PEFT folders.", LOOK),
     "lineage": Entry("liminal.learning.cli:app", "Show which events shaped an answer.", LOOK),
     "settings": Entry(
         "liminal.stack.cli:show_settings", "Show every setting, its value and its source.", LOOK

@@ -1,18 +1,23 @@
-"""``liminal lineage``: which events shaped an answer."""
+"""``liminal lineage``: which events shaped an answer. ``liminal adapters``: what serves."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.tree import Tree
 
+from liminal.identity.authorize import SYSTEM_TENANT
 from liminal.learning.lineage import Lineage, lineage_of
+from liminal.log.log import Log
 from liminal.settings import load_settings
+from liminal.storage.blobs import BlobStore
 from liminal.storage.postgres import connect_pool
 
 app = typer.Typer(help="Show which events shaped an answer.", invoke_without_command=True)
@@ -59,3 +64,96 @@ def _tree(chain: Lineage) -> Tree:
             words = (item.text or "").replace("\n", " ")[:70] or (f"{item.value:+d}" if item.value else "")
             feedback.add(f"{item.kind} [dim]{item.feedback_id}[/] {words}")
     return tree
+
+
+adapters = typer.Typer(help="List adapters, take in PEFT folders, roll versions back.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print plain JSON.")]
+
+_LIST = """
+    SELECT a.name, a.kind, a.scope, a.subject, a.serving_version, a.active, v.version, v.state, v.content_hash,
+           cardinality(v.feedback_ids) AS feedback
+    FROM read.adapters a LEFT JOIN read.adapter_versions v USING (adapter_id)
+    ORDER BY a.name, v.version
+"""
+
+
+@adapters.command("list")
+def list_adapters(json: Json = False) -> None:
+    """List every adapter with its versions."""
+
+    async def run() -> list[dict[str, Any]]:
+        pool = await connect_pool(load_settings(), max_size=2)
+        try:
+            return [dict(row) for row in await pool.fetch(_LIST)]
+        finally:
+            await pool.close()
+
+    rows = asyncio.run(run())
+    if json:
+        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        return
+    table = Table("adapter", "kind", "of", "version", "state", "serves", "feedback", "content")
+    for row in rows:
+        serves = "yes" if row["version"] is not None and row["version"] == row["serving_version"] else ""
+        table.add_row(
+            row["name"],
+            row["kind"],
+            f"{row['scope']} {row['subject']}",
+            str(row["version"] or ""),
+            row["state"],
+            serves,
+            str(row["feedback"] or 0),
+            (row["content_hash"] or "")[:12],
+        )
+    Console().print(table)
+
+
+@adapters.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A PEFT folder.", exists=True, file_okay=False)],
+    name: Annotated[str, typer.Option(help="What requests call it.")],
+    tenant: Annotated[str, typer.Option(help="The tenant that may use it.")] = SYSTEM_TENANT,
+    budget: Annotated[
+        float, typer.Option(help="Share by which the likelihood of general answers may fall.")
+    ] = 0.02,
+    json: Json = False,
+) -> None:
+    """Take in an adapter that was made elsewhere; it serves if it passes the gate.
+
+    It is then asked for by `model: "<base>+<name>"` or by `liminal: {adapters: {<name>: <gate>}}` in
+    /v1/chat/completions.
+    """
+    # what follows imports JAX, which the other commands can do without
+    from liminal.engine.bundled import model_path
+    from liminal.engine.training import BaseModel
+    from liminal.learning.imports import Imported, import_adapter
+
+    settings = load_settings()
+
+    async def run() -> Imported:
+        model = BaseModel.load(Path(settings.model) if settings.model else model_path())
+        async with Log.open(settings, source="liminal/cli") as log:
+            return await import_adapter(
+                log,
+                BlobStore.open(settings),
+                model,
+                folder,
+                name=name,
+                tenant=tenant,
+                actor="cli",
+                budget=budget,
+            )
+
+    done = asyncio.run(run())
+    figure = done.figures[0]
+    if json:
+        found = {"adapter_id": done.adapter_id, "version": done.version, "passed": done.passed}
+        typer.echo(orjson.dumps(found | {"figures": [f.model_dump() for f in done.figures]}).decode())
+    else:
+        said = "passed its gate and serves" if done.passed else "did not pass its gate and does not serve"
+        typer.echo(
+            f"{name} version {done.version} {said}: general NLL {figure.candidate:.4f} against "
+            f"{figure.baseline:.4f} of the base model."
+        )
+    if not done.passed:
+        raise typer.Exit(1)

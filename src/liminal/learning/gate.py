@@ -69,7 +69,7 @@ def judge(
     mixtures: list[Mixture] = [BASE if serving is None else [(serving, 1.0)], [(candidate, 1.0)]]
     nll = score(model, held_out, mixtures).nll
     better = _held_out(nll[0], nll[1], seed)
-    forgot = _general(model, candidate, general)
+    forgot = general_figure(model, candidate, general, GENERAL_BUDGET)
     margins = preference_margins(model, cases, mixtures) if cases else np.zeros((2, 0))
     before, after = margins[0] > 0, margins[1] > 0
     kept = Figure(
@@ -96,11 +96,14 @@ def _held_out(before: NDArray[np.float64], after: NDArray[np.float64], seed: int
     )
 
 
-def _general(model: BaseModel, candidate: Adapter, general: Sequence[Completion]) -> Figure:
+def general_figure(
+    model: BaseModel, candidate: Adapter, general: Sequence[Completion], budget: float
+) -> Figure:
+    """What a candidate forgot: NLL of general answers, at most ``budget`` over the base model's."""
     base, new = score(model, general, [BASE, [(candidate, 1.0)]]).mean_nll
     return Figure(
         name="general_nll",
         candidate=float(new),
         baseline=float(base),
-        passed=bool(new <= base * (1 + GENERAL_BUDGET)),
+        passed=bool(new <= base * (1 + budget)),
     )

@@ -1,0 +1,121 @@
+"""Adapters made elsewhere: a PEFT folder becomes a version that passed (or failed) its gate."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from liminal.engine.bundled.habits import general
+from liminal.engine.peft import load_adapter, save_adapter
+from liminal.engine.training import BaseModel, Completion
+from liminal.learning.archive import pack
+from liminal.learning.gate import GENERAL_BUDGET, general_figure
+from liminal.log.envelope import Meta
+from liminal.log.events import (
+    AdapterCreated,
+    AdapterVersionEvaluated,
+    AdapterVersionPromoted,
+    AdapterVersionRejected,
+    AdapterVersionTrained,
+    BlobRef,
+    Event,
+    Figure,
+)
+from liminal.log.ids import derived_id, new_id
+from liminal.log.log import Log
+from liminal.storage.blobs import BlobStore
+
+NAMESPACE = UUID("7a1c5bb4-8f0e-5a57-9d0c-6a1f4c1d2e3f")
+GENERAL = 48
+"""Answers by which forgetting is measured."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a folder."""
+
+    adapter_id: UUID
+    version: int
+    content_hash: str
+    passed: bool
+    figures: list[Figure]
+
+
+async def import_adapter(
+    log: Log,
+    blobs: BlobStore,
+    model: BaseModel,
+    folder: Path,
+    *,
+    name: str,
+    tenant: str,
+    actor: str,
+    budget: float = GENERAL_BUDGET,
+) -> Imported:
+    """Store a PEFT folder as the next version of the tenant's adapter ``name``; it serves if it passes.
+
+    The gate of an adapter without evidence of ours is that it fits the base model and forgets at most
+    ``budget`` of its general likelihood. Raises what ``load_adapter`` raises, before anything is written.
+    """
+    adapter = load_adapter(folder, model.config)
+    answers = [Completion(messages, answer) for messages, answer in general("held_out", GENERAL, 0)]
+    figure = general_figure(model, adapter, answers, budget)
+    with tempfile.TemporaryDirectory() as scratch:
+        save_adapter(scratch, adapter, base_model=model.name)
+        blob = await blobs.put(pack(Path(scratch)))
+    adapter_id = derived_id(NAMESPACE, f"{tenant} {name}")
+    row = await log.pool.fetchrow(
+        "SELECT a.serving_version, max(v.version) AS last FROM read.adapters a "
+        "LEFT JOIN read.adapter_versions v USING (adapter_id) WHERE adapter_id = $1 GROUP BY 1",
+        adapter_id,
+    )
+    version = (row["last"] or 0) + 1 if row else 1
+    serving = row["serving_version"] if row else None
+    events: list[Event] = []
+    if row is None:
+        events.append(
+            AdapterCreated(
+                adapter_id=adapter_id,
+                name=name,
+                kind="imported",
+                scope="tenant",
+                subject=tenant,
+                base_model=model.name,
+            )
+        )
+    events += [
+        AdapterVersionTrained(
+            adapter_id=adapter_id,
+            adapter_version=version,
+            weights=BlobRef(hash=blob.hash, size=blob.size),
+            content_hash=adapter.content_hash,
+            base_model=model.name,
+            base_hash=model.fingerprint,
+            rank=adapter.rank,
+            alpha=adapter.alpha,
+            targets=sorted({target for _, target in adapter.tensors}),
+        ),
+        AdapterVersionEvaluated(
+            adapter_id=adapter_id,
+            adapter_version=version,
+            passed=figure.passed,
+            figures=[figure],
+            baseline_version=None,
+            examples=len(answers),
+            seed=0,
+        ),
+        AdapterVersionPromoted(adapter_id=adapter_id, adapter_version=version, previous=serving, by="admin")
+        if figure.passed
+        else AdapterVersionRejected(
+            adapter_id=adapter_id, adapter_version=version, by="rule", reasons=[figure.name], figures=[figure]
+        ),
+    ]
+    correlation = new_id()
+    meta = Meta(
+        owner=tenant, tenant=tenant, actor=actor, stream=f"adapter-{adapter_id}", correlation=correlation
+    )
+    positions = await log.append_many([(event, meta) for event in events])
+    await log.wait_for(max(positions))
+    return Imported(adapter_id, version, adapter.content_hash, figure.passed, [figure])
