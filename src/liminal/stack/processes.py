@@ -48,7 +48,7 @@ class Process:
 
 PROCESSES: tuple[Process, ...] = (
     Process("projector", "liminal.cli", ("projector",)),
-    Process("api", "liminal.cli", ("api",), web=True, ready_path="/healthz"),
+    Process("api", "liminal.cli", ("api",), web=True, ready_path="/readyz"),
 )
 
 
@@ -57,7 +57,7 @@ def reactions(folder: Path = ROOT / "consumers") -> list[Process]:
     files = [file.stem for file in folder.glob("*.py")]
     packages = [file.parent.name for file in folder.glob("*/__main__.py")]
     names = sorted(name for name in (*files, *packages) if not name.startswith("_"))
-    return [Process(name, f"consumers.{name}", optional=True) for name in names]
+    return [Process(name, f"consumers.{name}", after=("projector",), optional=True) for name in names]
 
 
 def own_processes(without: Collection[str] = ()) -> list[Process]:
