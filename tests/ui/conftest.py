@@ -5,17 +5,22 @@ The Chromium is an installed one: $CHROMIUM, or the first that is on the path.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
+from string import ascii_lowercase
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from tests.engine.models import tiny_config, write_model
+from tests.engine.models import byte_tokenizer, lively_params, tiny_config, write_model
 from tests.stack.running import Stack
 from tests.ui.visitor import Visitor, watch
+
+from liminal.engine.weights import save_model
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # as root, and on a machine without a display or a graphics card
@@ -24,12 +29,32 @@ PATIENCE = 30_000
 LAYERS = 4
 
 
+def talkative_model(folder: Path) -> Path:
+    """Random weights that write small letters and spaces, and stop only when the window is full."""
+    config = tiny_config(
+        layers=LAYERS,
+        windows=(None,) * LAYERS,
+        rotary=(True,) * LAYERS,
+        hidden_size=128,
+        intermediate_size=256,
+        head_dim=32,
+    )
+    write_model(folder, config)
+    params = lively_params(config)
+    letters = [id for char, id in byte_tokenizer().get_vocab().items() if char in f"{ascii_lowercase}Ġ"]
+    # an input embedding is the output's row too: a row of zeros is never the likeliest
+    heard = np.zeros((config.vocab_size, 1), np.float32)
+    heard[letters] = 1
+    embed = dataclasses.replace(params.embed, weight=params.embed.weight * heard)
+    save_model(folder, config, dataclasses.replace(params, embed=embed))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
     """`liminal up`, answering slowly enough that one can interrupt it."""
     folder = tmp_path_factory.mktemp("ui")
-    shape = tiny_config(layers=LAYERS, windows=(None,) * LAYERS, rotary=(True,) * LAYERS)
-    model = write_model(folder, shape)
+    model = talkative_model(folder)
     stack = Stack(folder / "home", environment={"LIMINAL_MODEL": str(model), "LIMINAL_RATE_FACTOR": "0"})
     stack.start()
     yield stack

@@ -12,7 +12,7 @@ from tests.ui.visitor import Visitor
 
 pytestmark = pytest.mark.ui
 
-LONG = 60_000
+FORTY_LETTERS = re.compile(r"[\s\S]{40}")
 
 
 def test_a_person_signs_up_asks_and_reads_the_answer(visitor: Visitor) -> None:
@@ -32,9 +32,8 @@ def test_a_person_signs_up_asks_and_reads_the_answer(visitor: Visitor) -> None:
 def test_an_answer_goes_on_through_a_reload(visitor: Visitor) -> None:
     visitor.ask("Go on for long.")
     writing = visitor.page.locator(".writing")
-    writing.wait_for()
-    visitor.page.wait_for_function("document.querySelector('.writing')?.innerText.length > 40")
-    begun = writing.inner_text()[:30]
+    expect(writing).to_have_text(FORTY_LETTERS)
+    begun = writing.inner_text()[:20]
     visitor.page.reload()
     visitor.page.locator(".writing").wait_for()
     visitor.shot("reloaded-in-mid-answer")
@@ -75,7 +74,7 @@ def test_a_question_asked_without_a_network_goes_out_when_it_is_back(visitor: Vi
 
 def test_a_stopped_answer_keeps_what_was_written(visitor: Visitor) -> None:
     visitor.ask("Go on until I say stop.")
-    visitor.page.wait_for_function("document.querySelector('.writing')?.innerText.length > 20")
+    expect(visitor.page.locator(".writing")).to_have_text(FORTY_LETTERS)
     visitor.page.keyboard.press("Escape")
     expect(visitor.page.get_by_text("Stopped here.")).to_be_visible()
 
