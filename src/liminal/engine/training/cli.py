@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from liminal.engine.bundled import NAME, model_path
 from liminal.engine.compile_cache import keep_compiled
 from liminal.engine.hub import ModelStore
 from liminal.engine.params import TARGETS
@@ -46,7 +47,7 @@ console = Console(stderr=True)
 
 # long: one line an option
 def train_command(
-    model: Annotated[str, typer.Argument(help="A pulled model or a Hugging Face folder.")],
+    model: Annotated[str, typer.Argument(help=f"A pulled model, a Hugging Face folder, or {NAME}.")],
     data: Annotated[
         Path, typer.Argument(help="Examples in one of TRL's formats: .jsonl, .json or .parquet.")
     ],
@@ -104,7 +105,7 @@ def train_command(
     )
     examples = read_examples(data)
     keep_compiled(cache / "compiled")
-    base = BaseModel.load(ModelStore(home / "models").resolve(model))
+    base = BaseModel.load(model_path() if model == NAME else ModelStore(home / "models").resolve(model))
     continued = None if start is None else load_adapter(start, base.config)
     replayed = [] if replay is None else read_examples(replay)
     with Steps(as_json) as steps:
