@@ -6,7 +6,6 @@ The tests share one stack and run in this order; those that kill it come last.
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
 from pathlib import Path
@@ -18,7 +17,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.stack.running import Stack, liminal, wait_until
 
 from liminal.stack.embedded import Services
-from liminal.stack.processes import ROOT
 
 KEPT = b"kept through every kill"
 
@@ -33,15 +31,6 @@ def test_a_command_finds_the_stack_by_its_home(stack: Stack) -> None:
     shown = liminal("status", "--json", LIMINAL_HOME=str(stack.home))
     names = {process["name"] for process in json.loads(shown.stdout)["processes"]}
     assert names == {"supervisor", *stack.run.children}
-
-
-def test_the_commands_of_the_docs_that_look_at_a_stack_work(stack: Stack) -> None:
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/operating.md").read_text(), re.DOTALL)
-    commands = [line for block in blocks for line in block.splitlines() if re.match("liminal (?!up)", line)]
-    assert commands
-    for command in commands:
-        shown = liminal(*command.split()[1:], LIMINAL_HOME=str(stack.home))
-        assert (shown.returncode, shown.stderr) == (0, ""), command
 
 
 def test_only_the_owner_reads_the_passwords(stack: Stack) -> None:
