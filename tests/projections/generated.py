@@ -24,6 +24,7 @@ from liminal.log.events import event_class, event_types
 from liminal.log.personal import personal_fields
 from liminal.log.seal import rewrite
 from liminal.projector.definition import Definition
+from liminal.projector.event import Event
 
 PARTITIONS = 2
 OWNERS = tuple(uuid5(NAMESPACE_URL, f"owner {number}") for number in range(2))
@@ -144,6 +145,22 @@ def placed(events: list[Flat], dice: random.Random) -> list[Flat]:
         ends[partition] += dice.choice([1, 1, 1, 2, 3])
         event["_partition"], event["_offset"] = partition, ends[partition]
     return events
+
+
+def as_read(event: Flat) -> Event:
+    """The event as the projector reads it."""
+    return Event(
+        offset=event["_offset"],
+        kind=event["_type"],
+        stream=event["_stream"],
+        owner=event["_owner"],
+        id=event["_id"],
+        time=event["_time"],
+        tenant=event["_tenant"],
+        expected=event["_expected"],
+        row=dict(event),
+        fault=None,
+    )
 
 
 def without_personal(event: Flat) -> Flat:

@@ -17,6 +17,7 @@ from tests.projections.generated import (
     PARTITIONS,
     Draw,
     an_erasure,
+    as_read,
     placed,
     sequences,
     without_personal,
@@ -62,7 +63,7 @@ class Table:
         partition, end = events[0]["_partition"], max(event["_offset"] for event in events) + 1
         standings = await read_standings(connection, self._generations, partition)
         records = [SimpleNamespace(offset=event["_offset"], timestamp=0) for event in events]
-        batch = Batch(partition, standings[0].position, end, records, [dict(event) for event in events])
+        batch = Batch(partition, standings[0].position, end, records, [as_read(event) for event in events])
         await self._folder.fold(standings, batch)
 
 

@@ -139,7 +139,7 @@ async def test_a_rebuild_that_is_killed_resumes_where_it_was(log: Log, resources
     )
     targets = {str(partition): target for partition, target in plan.targets.items()}
     job = {
-        "settings": plain_settings(resources),
+        "settings": plain_settings(resources.settings),
         "generations": [plan.generations[0].id],
         "targets": targets,
         "park": False,

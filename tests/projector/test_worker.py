@@ -14,6 +14,7 @@ from liminal.log.events import TurnRouted
 from liminal.log.ids import new_id
 from liminal.log.log import Log
 from liminal.log.position import Position
+from liminal.projector.batch import Group
 from liminal.projector.errors import Fenced
 from liminal.projector.fold import Folder, read_standings
 from liminal.projector.generation import generations
@@ -89,7 +90,12 @@ async def test_a_worker_that_was_thought_dead_is_fenced(log: Log, resources: Res
     batches = [
         batch
         async for batch in read_batches(
-            resources.settings, resources.decoder, position.partition, 0, position.offset + 1
+            resources.settings,
+            resources.decoder,
+            Group(living).reading,
+            position.partition,
+            0,
+            position.offset + 1,
         )
     ]
     await fold_everything(resources)

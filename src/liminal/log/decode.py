@@ -74,24 +74,16 @@ def decode_record(record: Record, keys: Mapping[str, DataKey | None]) -> Flat:
     Raises UnknownEvent for a type or version that is not registered and UndecodableRecord for anything else.
     """
     head = dict(record.headers)
+    data = decode_data(record, head, keys)
     try:
-        owner_bytes, event_id, dataschema = record.key, head["ce_id"], head["ce_dataschema"]
-        if owner_bytes is None or record.value is None:
-            raise ValueError("it has no key or no value")
-        owner = owner_bytes.decode()
-        reader = _reader(dataschema)
-        data: Flat = orjson.loads(record.value)
-        if reader.top or reader.deep:
-            _open_personal(data, reader, owner_bytes, event_id, keys.get(owner))
-        for upcast in reader.upcasters:
-            data = upcast(data)
+        assert record.key is not None
         data["_partition"] = record.partition
         data["_offset"] = record.offset
-        data["_id"] = event_id.decode()
+        data["_id"] = head["ce_id"].decode()
         data["_type"] = head["ce_type"].decode()
         data["_time"] = head["ce_time"].decode()
         data["_stream"] = head["ce_subject"].decode()
-        data["_owner"] = owner
+        data["_owner"] = record.key.decode()
         data["_tenant"] = head["ce_tenant"].decode()
         data["_actor"] = head["ce_actor"].decode()
         causation = head.get("ce_causation")
@@ -100,12 +92,45 @@ def decode_record(record: Record, keys: Mapping[str, DataKey | None]) -> Flat:
         data["_correlation"] = None if correlation is None else correlation.decode()
         expected = head.get("ce_expectedversion")
         data["_expected"] = None if expected is None else int(expected)
+    except (KeyError, ValueError) as error:
+        raise undecodable(record, error) from error
+    return data
+
+
+def decode_data(record: Record, head: Mapping[str, bytes], keys: Mapping[str, DataKey | None]) -> Flat:
+    """The data alone, in its newest version, for who picks from the envelope what it needs.
+
+    ``head`` is ``dict(record.headers)``. Raises what ``decode_record`` raises.
+    """
+    try:
+        owner, event_id, reader = record.key, head["ce_id"], _reader(head["ce_dataschema"])
+        if owner is None or record.value is None:
+            raise ValueError("it has no key or no value")
+        data: Flat = orjson.loads(record.value)
+        if reader.top or reader.deep:
+            _open_personal(data, reader, owner, event_id, keys.get(owner.decode()))
+        for upcast in reader.upcasters:
+            data = upcast(data)
     except UnknownEvent as error:
-        position = Position(record.partition, record.offset)
-        raise UnknownEvent(f"{error.message} (at {position})", position=str(position)) from error
+        raise _unknown_at(record, error) from error
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise undecodable(record, error) from error
     return data
+
+
+def check_known(record: Record, head: Mapping[str, bytes]) -> None:
+    """See that a record's type and version are registered. Raises UnknownEvent and UndecodableRecord."""
+    try:
+        _reader(head["ce_dataschema"])
+    except UnknownEvent as error:
+        raise _unknown_at(record, error) from error
+    except KeyError as error:
+        raise undecodable(record, error) from error
+
+
+def _unknown_at(record: Record, error: UnknownEvent) -> UnknownEvent:
+    position = Position(record.partition, record.offset)
+    return UnknownEvent(f"{error.message} (at {position})", position=str(position))
 
 
 def _open_personal(data: Flat, reader: _Reader, owner: bytes, event_id: bytes, key: DataKey | None) -> None:

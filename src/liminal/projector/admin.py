@@ -73,7 +73,7 @@ class Projections:
         """
         self._check(name)
         plan = await plan_rebuild(self._resources, [name])
-        job = {"settings": plain_settings(self._resources), "rebuild": plan.id}
+        job = {"settings": plain_settings(self._resources.settings), "rebuild": plan.id}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

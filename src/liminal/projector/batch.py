@@ -6,26 +6,19 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
-from liminal.log.decode import Decoder, Flat, decode_record
-from liminal.log.errors import LogError, UnknownEvent
+from liminal.log.decode import Decoder, Flat
 from liminal.projector.definition import ANY, VERDICT
+from liminal.projector.event import Event, Reading, Record, read_event, reading_for
 from liminal.projector.generation import Generation, quoted
 from liminal.projector.session import patiently
 
-Record = Any
-"""aiokafka's ConsumerRecord, whose type parameters say nothing here, or what parked.py keeps of one."""
-
 SLICE = 40
 """Records decoded before the statement that Postgres works on gets its turn: under a millisecond."""
-
-HEAD = ("_partition", "_offset", "_id", "_type", "_time", "_stream", "_owner", "_tenant", "_expected")
-
-
 NUL = b"\\u0000"
 """The one character of JSON that no text in Postgres can hold; read models have U+FFFD in its place."""
 
@@ -39,23 +32,20 @@ class Batch:
         start: the offset that the folder's checkpoint must stand at.
         end: the checkpoint afterwards.
         records: as they lie on the log.
-        events: their flat form; of a record that can't be decoded only what its envelope tells. Between two
-            barriers their order does not matter.
-        faults: why a record can't be decoded, by offset.
+        events: the events of these records; between two barriers their order does not matter.
     """
 
     partition: int
     start: int
     end: int
     records: Sequence[Record]
-    events: list[Flat]
-    faults: Mapping[int, LogError] = field(default_factory=dict[int, LogError])
+    events: Sequence[Event]
 
     @property
-    def versioned(self) -> list[Flat]:
+    def versioned(self) -> list[Event]:
         """The events that expect a version of their stream, in order."""
-        versioned = [event for event in self.events if event["_expected"] is not None]
-        versioned.sort(key=itemgetter("_offset"))
+        versioned = [event for event in self.events if event.expected is not None]
+        versioned.sort(key=attrgetter("offset"))
         return versioned
 
     @property
@@ -65,51 +55,21 @@ class Batch:
 
     def between(self, start: int, end: int) -> Batch:
         """The part from offset ``start`` to before ``end``."""
-        kept = [index for index, event in enumerate(self.events) if start <= event["_offset"] < end]
-        return Batch(
-            self.partition,
-            start,
-            end,
-            [self.records[index] for index in kept],
-            [self.events[index] for index in kept],
-            {offset: fault for offset, fault in self.faults.items() if start <= offset < end},
-        )
+        kept = [index for index, event in enumerate(self.events) if start <= event.offset < end]
+        records = [self.records[index] for index in kept]
+        return Batch(self.partition, start, end, records, [self.events[index] for index in kept])
 
 
 async def decode_batch(
-    decoder: Decoder, partition: int, start: int, end: int, records: Sequence[Record]
+    decoder: Decoder, reading: Reading, partition: int, start: int, end: int, records: Sequence[Record]
 ) -> Batch:
     """Decode records, giving way to other tasks every few of them."""
     keys = await patiently(lambda: decoder.keys(records))
-    events: list[Flat] = []
-    faults: dict[int, LogError] = {}
-    for index, record in enumerate(records, 1):
-        try:
-            events.append(decode_record(record, keys))
-        except LogError as error:
-            faults[record.offset] = error
-            events.append(head_of(record))
-        if index % SLICE == 0:
-            await asyncio.sleep(0)
-    return Batch(partition, start, end, records, events, faults)
-
-
-def head_of(record: Record) -> Flat:
-    """What the envelope of a record tells when its data can't be read. A record without a stream is one."""
-    headers = {name: value.decode(errors="replace") for name, value in record.headers}
-    expected = headers.get("ce_expectedversion", "")
-    position = f"{record.partition}-{record.offset}"
-    return {
-        "_partition": record.partition,
-        "_offset": record.offset,
-        "_id": headers.get("ce_id"),
-        "_type": headers.get("ce_type", "unreadable"),
-        "_time": headers.get("ce_time") or datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(),
-        "_stream": headers.get("ce_subject") or f"record-{position}",
-        "_owner": (record.key or b"").decode(errors="replace"),
-        "_tenant": headers.get("ce_tenant"),
-        "_expected": int(expected) if expected.isdecimal() else None,
-    }
+    events: list[Event] = []
+    for first in range(0, len(records), SLICE):
+        events.extend(read_event(record, keys, reading) for record in records[first : first + SLICE])
+        await asyncio.sleep(0)
+    return Batch(partition, start, end, records, events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,65 +77,72 @@ class Judged:
     """The verdicts on a batch's versioned events.
 
     Attributes:
-        rows: one per versioned event in order, for ``_verdict.sql``.
+        rows: one per versioned event in order, for ``_verdict.sql``, by offset.
         versions: the version of each stream that was accepted, by (owner, stream).
         accepted: the version that each accepted event made, by offset.
     """
 
-    rows: list[Flat]
-    versions: dict[tuple[str, str], int]
-    accepted: dict[int, int]
+    rows: dict[int, Flat] = field(default_factory=dict[int, Flat])
+    versions: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    accepted: dict[int, int] = field(default_factory=dict[int, int])
 
-
-NOTHING_JUDGED = Judged([], {}, {})
-
-
-def judged_rows(events: Iterable[Flat], verdicts: Mapping[int, tuple[bool, int]]) -> Judged:
-    """The verdicts that were found before: accepted, and the stream's version then, by offset."""
-    judged = Judged([], {}, {})
-    for event in events:
-        accepted, version = verdicts[event["_offset"]]  # a versioned record without a verdict is a defect
-        judged.rows.append(_verdict(event, accepted, version))
+    def add(self, partition: int, event: Event, accepted: bool, version: int) -> None:
+        """Write down one verdict; ``version`` is the stream's after it."""
+        self.rows[event.offset] = {
+            "_partition": partition,
+            "_offset": event.offset,
+            "_id": event.id,
+            "_type": event.kind,
+            "_time": event.time,
+            "_stream": event.stream,
+            "_owner": event.owner,
+            "_tenant": event.tenant,
+            "_expected": event.expected,
+            "accepted": accepted,
+            "version": version,
+        }
         if accepted:
-            judged.accepted[event["_offset"]] = version
-            judged.versions[event["_owner"], event["_stream"]] = version
+            self.versions[event.owner, event.stream] = version
+            self.accepted[event.offset] = version
+
+
+def judge(batch: Batch, current: Mapping[tuple[str, str], int]) -> Judged:
+    """Accept an event iff it expects the version that its stream has, in order of the log.
+
+    ``current`` holds the version of each stream before the batch; absent for 0.
+    """
+    judged = Judged()
+    for event in batch.versioned:
+        stream = (event.owner, event.stream)
+        version = judged.versions.get(stream, current.get(stream, 0))
+        accepted = event.expected == version
+        judged.add(batch.partition, event, accepted, version + accepted)
     return judged
 
 
-def all_accepted(events: Sequence[Flat]) -> Judged:
-    """The verdicts when every event is accepted, as nearly all are."""
-    return judged_rows(events, {event["_offset"]: (True, event["_expected"] + 1) for event in events})
+def judged_before(batch: Batch, verdicts: Mapping[int, tuple[bool, int]]) -> Judged:
+    """The verdicts that were given before: accepted, and the stream's version then, by offset.
 
-
-def judge(events: Iterable[Flat], current: Mapping[tuple[str, str], int]) -> Judged:
-    """Accept an event iff it expects the version that its stream has, in order of the log.
-
-    Args:
-        events: versioned events of one partition in order.
-        current: version of each stream before them; absent for 0.
+    A versioned event without one is a defect (KeyError).
     """
-    versions: dict[tuple[str, str], int] = {}
-    rows: list[Flat] = []
-    accepted: dict[int, int] = {}
-    for event in events:
-        stream = (event["_owner"], event["_stream"])
-        version = versions.get(stream, current.get(stream, 0))
-        wins = event["_expected"] == version
-        if wins:
-            version += 1
-            versions[stream] = version
-            accepted[event["_offset"]] = version
-        rows.append(_verdict(event, wins, version))
-    return Judged(rows, versions, accepted)
+    judged = Judged()
+    for event in batch.versioned:
+        judged.add(batch.partition, event, *verdicts[event.offset])
+    return judged
 
 
-def _verdict(event: Flat, accepted: bool, version: int) -> Flat:
-    return {**{name: event[name] for name in HEAD}, "accepted": accepted, "version": version}
+def all_accepted(batch: Batch) -> Judged:
+    """The verdicts when every event is accepted, as nearly all are."""
+    judged = Judged()
+    for event in batch.versioned:
+        assert event.expected is not None
+        judged.add(batch.partition, event, True, event.expected + 1)
+    return judged
 
 
 @dataclass(slots=True)
 class Calls:
-    """Folds to run, in order, and the arrays of events that they get."""
+    """Folds to run, in order, and the arrays of rows that they get."""
 
     functions: list[str] = field(default_factory=list[str])
     payload_of: list[int] = field(default_factory=list[int])
@@ -201,14 +168,16 @@ class Calls:
 class Group:
     """Generations that fold the same batch in the same transaction.
 
-    ``judges`` are those of them that know the version of every stream.
+    ``judges`` are those of them that know the version of every stream; ``reading`` is what has to be read of
+    a record for all of them.
     """
 
     def __init__(self, generations: Sequence[Generation]) -> None:
         self.generations = tuple(generations)
         self.barriers = frozenset(kind for g in generations for kind in g.barriers)
-        self._functions: dict[str, list[str]] = {}
         self.judges = tuple(g for g in generations if g.judges)
+        self.reading = reading_for(generations)
+        self._functions: dict[str, list[str]] = {}
 
     def functions(self, fold: str) -> list[str]:
         """The functions of all generations that have this fold."""
@@ -218,33 +187,43 @@ class Group:
 
     def calls(self, batch: Batch, judged: Judged) -> Calls:
         """Everything to run for a batch without faults, in order."""
-        calls = Calls()
+        calls = self.folds_of(batch.partition, batch.events, judged)
         calls.add_versions(self.judges, judged.versions)
-        for segment in _segments(batch.events, self.barriers):
-            self._add(calls, segment, judged)
         return calls
 
-    def folds_of(self, events: Sequence[Flat], judged: Judged) -> Calls:
+    def folds_of(self, partition: int, events: Sequence[Event], judged: Judged) -> Calls:
         """The folds of some events alone, without moving the versions of their streams."""
         calls = Calls()
         for segment in _segments(events, self.barriers):
-            self._add(calls, segment, judged)
+            if segment:
+                self._add(calls, partition, segment, judged)
         return calls
 
-    def _add(self, calls: Calls, events: Sequence[Flat], judged: Judged) -> None:
-        if not events:
-            return
-        by_type: dict[str, list[Flat]] = {}
+    def _add(self, calls: Calls, partition: int, events: Sequence[Event], judged: Judged) -> None:
+        by_kind: dict[str, list[Flat]] = {}
         for event in events:
-            by_type.setdefault(event["_type"], []).append(event)
-        for kind, rows in by_type.items():
-            if (functions := self.functions(kind)) and (kept := _accepted(rows, judged)):
-                calls.add(functions, kept)
+            if event.expected is None:
+                by_kind.setdefault(event.kind, []).append(event.row)
+            elif event.offset in judged.accepted:
+                event.row["_version"] = judged.accepted[event.offset]
+                by_kind.setdefault(event.kind, []).append(event.row)
+        for kind, rows in by_kind.items():
+            calls.add(self.functions(kind), rows)
         if functions := self.functions(ANY):
-            calls.add(functions, [_envelope(event) for event in events])
-        if judged.rows and (functions := self.functions(VERDICT)):
-            offsets = {event["_offset"] for event in events}
-            calls.add(functions, [row for row in judged.rows if row["_offset"] in offsets])
+            calls.add(functions, [_envelope(partition, event) for event in events])
+        if functions := self.functions(VERDICT):
+            rows = [judged.rows[event.offset] for event in events if event.expected is not None]
+            calls.add(functions if rows else (), rows)
+
+
+def _segments(events: Sequence[Event], barriers: frozenset[str]) -> Iterable[Sequence[Event]]:
+    start = 0
+    if barriers:
+        for index, event in enumerate(events):
+            if event.kind in barriers:
+                yield from (events[start:index], events[index : index + 1])
+                start = index + 1
+    yield events[start:]
 
 
 def _without_nul(value: Any) -> Any:
@@ -259,51 +238,11 @@ def _without_nul(value: Any) -> Any:
             return value
 
 
-def _segments(events: Sequence[Flat], barriers: frozenset[str]) -> Iterable[Sequence[Flat]]:
-    start = 0
-    if barriers:
-        for index, event in enumerate(events):
-            if event["_type"] in barriers:
-                yield from (events[start:index], events[index : index + 1])
-                start = index + 1
-    yield events[start:]
-
-
-def _accepted(rows: list[Flat], judged: Judged) -> list[Flat]:
-    if all(event["_expected"] is None for event in rows):
-        return rows
-    kept: list[Flat] = []
-    for event in rows:
-        if event["_expected"] is None:
-            kept.append(event)
-        elif event["_offset"] in judged.accepted:
-            event["_version"] = judged.accepted[event["_offset"]]
-            kept.append(event)
-    return kept
-
-
-def _envelope(event: Flat) -> Flat:
+def _envelope(partition: int, event: Event) -> Flat:
     return {
-        "_partition": event["_partition"],
-        "_offset": event["_offset"],
-        "_type": event["_type"],
-        "_time": event["_time"],
-        "_tenant": event["_tenant"],
+        "_partition": partition,
+        "_offset": event.offset,
+        "_type": event.kind,
+        "_time": event.time,
+        "_tenant": event.tenant,
     }
-
-
-def concerns(generation: Generation, event: Flat) -> bool:
-    """Whether a generation has a fold for this event."""
-    folds = generation.folds
-    return event["_type"] in folds or ANY in folds or (VERDICT in folds and event["_expected"] is not None)
-
-
-def blocks(generation: Generation, event: Flat, fault: LogError) -> bool:
-    """Whether a generation can't go on with a stream whose event can't be read.
-
-    It can where only the envelope is folded. Of an unknown type nobody knows whom it concerns: everyone who
-    folds streams of its category.
-    """
-    if event["_type"] in generation.folds:
-        return True
-    return isinstance(fault, UnknownEvent) and event["_stream"].partition("-")[0] in generation.categories

@@ -40,7 +40,10 @@ async def fold_range(
         start = min(s.position for s in behind)
         last = [s for s in behind if s.position == start]
         upto = min([stop, *(s.position for s in behind if s.position > start)])
-        batches = read_batches(resources.settings, resources.decoder, partition, start, upto, size=size)
+        reading = folder.group(last).reading
+        batches = read_batches(
+            resources.settings, resources.decoder, reading, partition, start, upto, size=size
+        )
         try:
             async for batch, prepared in ahead(_prepared(folder, last, batches)):
                 await folder.fold(last, batch, prepared)

@@ -32,6 +32,7 @@ SPECIAL = frozenset({ANY, VERDICT})
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 ROWS = "json_to_recordset($1::json)"
+ENVELOPE = re.compile(r"\b_(?:id|type|time|stream|tenant|actor|causation|correlation)\b")
 KEYS = frozenset({"version", "description", "barriers"})
 
 
@@ -65,6 +66,11 @@ class Definition:
         parts = (str(self.version), self.tables, self.indexes, self.views, *sorted(self.barriers))
         folds = (text for item in sorted(self.folds.items()) for text in item)
         return hashlib.sha256("\0".join((*parts, *folds)).encode()).hexdigest()
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """By fold, the columns of the envelope that its statement names."""
+        return {fold: sorted(set(ENVELOPE.findall(statement))) for fold, statement in self.folds.items()}
 
     def as_json(self) -> str:
         """The whole definition, to be kept beside what was made from it."""

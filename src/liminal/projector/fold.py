@@ -13,22 +13,11 @@ from typing import Any
 import asyncpg
 import structlog
 
-from liminal.log.decode import Flat
 from liminal.log.position import Position
-from liminal.projector.batch import (
-    NOTHING_JUDGED,
-    Batch,
-    Calls,
-    Group,
-    Judged,
-    all_accepted,
-    blocks,
-    concerns,
-    judge,
-    judged_rows,
-)
+from liminal.projector.batch import Batch, Calls, Group, Judged, all_accepted, judge, judged_before
 from liminal.projector.definition import VERDICT
 from liminal.projector.errors import Fenced, RebuildStopped
+from liminal.projector.event import Event, blocks, concerns
 from liminal.projector.generation import Generation, quoted
 from liminal.projector.parked import Parked, park
 from liminal.projector.session import Raw, Session, is_fence, is_transient
@@ -44,7 +33,7 @@ JOIN unnest($1::text[], $2::text[]) AS w (owner, stream) ON s.owner = w.owner AN
 """
 JUDGE = """
 SELECT g.schema FROM liminal.checkpoints c JOIN liminal.generations g ON g.id = c.generation_id
-WHERE $1 = ANY(g.folds) AND c.partition = $2 AND c.position >= $3 ORDER BY g.state = 'live' DESC LIMIT 1
+WHERE g.folds ? $1 AND c.partition = $2 AND c.position >= $3 ORDER BY g.state = 'live' DESC LIMIT 1
 """
 VERDICTS = """
 SELECT "offset", accepted, version FROM {schema}.verdicts
@@ -122,7 +111,7 @@ class Folder:
         """What the short way will most likely send, made ahead; None where that can't be told."""
         if self._needs_care(standings, batch):
             return None
-        judged = all_accepted(batch.versioned)
+        judged = all_accepted(batch)
         return Prepared(self.group(standings), judged, self.group(standings).calls(batch, judged))
 
     async def fold(
@@ -149,14 +138,10 @@ class Folder:
 
     def _needs_care(self, standings: Sequence[Standing], batch: Batch) -> bool:
         for standing in standings:
-            if standing.parked and any(event["_stream"] in standing.parked for event in batch.events):
+            if standing.parked and any(event.stream in standing.parked for event in batch.events):
                 return True
-        return any(
-            blocks(standing.generation, event, batch.faults[event["_offset"]])
-            for event in batch.events
-            if event["_offset"] in batch.faults
-            for standing in standings
-        )
+        faulty = [event for event in batch.events if event.fault is not None]
+        return any(blocks(standing.generation, event) for event in faulty for standing in standings)
 
     async def _judge(self, connection: Raw, group: Group, batch: Batch) -> Judged:
         """Judge by the versions of the streams, or read what was judged before.
@@ -165,18 +150,18 @@ class Folder:
         """
         events = batch.versioned
         if not events:
-            return NOTHING_JUDGED
+            return Judged()
         if group.judges:
-            streams = {(event["_owner"], event["_stream"]) for event in events}
+            streams = {(event.owner, event.stream) for event in events}
             sql = STREAMS.format(schema=quoted(group.judges[0].schema))
             rows = await connection.fetch(sql, [s[0] for s in streams], [s[1] for s in streams])
-            return judge(events, {(row["owner"], row["stream"]): row["version"] for row in rows})
+            return judge(batch, {(row["owner"], row["stream"]): row["version"] for row in rows})
         schema = await connection.fetchval(JUDGE, VERDICT, batch.partition, batch.end)
         if schema is None:
             raise Fenced("the verdicts on this batch are not there yet")
         sql = VERDICTS.format(schema=quoted(schema))
-        rows = await connection.fetch(sql, batch.partition, [event["_offset"] for event in events])
-        return judged_rows(events, {row["offset"]: (row["accepted"], row["version"]) for row in rows})
+        rows = await connection.fetch(sql, batch.partition, [event.offset for event in events])
+        return judged_before(batch, {row["offset"]: (row["accepted"], row["version"]) for row in rows})
 
     async def _short_way(
         self, connection: Raw, standings: Sequence[Standing], batch: Batch, prepared: Prepared | None
@@ -277,7 +262,6 @@ class Careful:
         self._group = Group([standing.generation])
         self._batch = batch
         self._judged = judged
-        self._verdicts = {row["_offset"]: row for row in judged.rows}
         self._streams = set(standing.parked)
         self._known = frozenset(standing.parked)
         self._waiting: list[Parked] = []
@@ -285,19 +269,18 @@ class Careful:
     @property
     def failed(self) -> list[Failed]:
         """The events that failed themselves, not those behind them."""
-        return [Failed(event.offset, event.error) for event in self._waiting if event.error is not None]
+        return [Failed(item.event.offset, item.error) for item in self._waiting if item.error is not None]
 
     async def fold(self) -> set[str]:
         """Fold what can be folded and park the rest; returns the streams that are parked now."""
         batch, generation = self._batch, self._generation
-        able: list[Flat] = []
+        able: list[Event] = []
         for event in batch.events:
-            fault = batch.faults.get(event["_offset"])
-            if fault is not None and blocks(generation, event, fault):
+            if event.fault is not None and blocks(generation, event):
                 # what comes before it must be folded before its stream is closed
                 await self._halve(able)
                 able = []
-                self._put_aside(event, fault.message)
+                self._put_aside(event, event.fault.message)
             elif concerns(generation, event) and self._is_accepted(event):
                 able.append(event)
         await self._halve(able)
@@ -306,20 +289,20 @@ class Careful:
             await park(self._connection, generation.id, batch, self._waiting, grown=grown)
         return self._streams
 
-    def _is_accepted(self, event: Flat) -> bool:
-        if event["_expected"] is None or event["_offset"] in self._judged.accepted:
+    def _is_accepted(self, event: Event) -> bool:
+        if event.expected is None or event.offset in self._judged.accepted:
             return True
         return any(name.startswith("_") for name in self._generation.folds)
 
-    def _put_aside(self, event: Flat, error: str | None) -> None:
+    def _put_aside(self, event: Event, error: str | None) -> None:
         if error is not None:
-            self._streams.add(event["_stream"])
-        self._waiting.append(Parked(event, self._verdicts.get(event["_offset"]), error))
+            self._streams.add(event.stream)
+        self._waiting.append(Parked(event, self._judged.rows.get(event.offset), error))
 
-    async def _halve(self, events: Sequence[Flat]) -> None:
-        free: list[Flat] = []
+    async def _halve(self, events: Sequence[Event]) -> None:
+        free: list[Event] = []
         for event in events:
-            if event["_stream"] in self._streams:
+            if event.stream in self._streams:
                 self._put_aside(event, None)
             else:
                 free.append(event)
@@ -327,15 +310,15 @@ class Careful:
         if error is None:
             return
         if len(free) == 1:
-            log.warning("projector.parked", stream=free[0]["_stream"], projection=self._generation.projection)
+            log.warning("projector.parked", stream=free[0].stream, projection=self._generation.projection)
             self._put_aside(free[0], error)
         else:
             middle = len(free) // 2
             await self._halve(free[:middle])
             await self._halve(free[middle:])
 
-    async def _try(self, events: Sequence[Flat]) -> str | None:
-        calls = self._group.folds_of(events, self._judged)
+    async def _try(self, events: Sequence[Event]) -> str | None:
+        calls = self._group.folds_of(self._batch.partition, events, self._judged)
         try:
             async with self._connection.transaction():
                 await self._connection.execute(RUN, calls.functions, calls.payload_of, calls.payloads)

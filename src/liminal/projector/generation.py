@@ -7,12 +7,13 @@ made, whatever its folder has become since.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import asyncpg
+import orjson
 
 from liminal.log.events import event_class
 from liminal.projector.definition import SPECIAL, VERDICT, Definition
@@ -71,7 +72,8 @@ class Generation:
         schema: where its tables and folds are; a scratch schema may hold several projections.
         state: what it is for now.
         digest: of the definition that it was made from.
-        folds: event types that it folds, and ``_any`` and ``_verdict``.
+        folds: event types that it folds, and ``_any`` and ``_verdict``, each with the columns of the envelope
+            that it asks for.
         barriers: event types that nothing may be folded across.
     """
 
@@ -81,7 +83,7 @@ class Generation:
     schema: str
     state: State
     digest: str
-    folds: frozenset[str]
+    folds: Mapping[str, frozenset[str]]
     barriers: frozenset[str]
 
     def function(self, fold: str) -> str:
@@ -91,7 +93,9 @@ class Generation:
     @cached_property
     def categories(self) -> frozenset[str]:
         """Categories of the streams that it folds."""
-        return frozenset[str]().union(*(event_class(kind).categories() for kind in self.folds - SPECIAL))
+        return frozenset[str]().union(
+            *(event_class(kind).categories() for kind in self.folds.keys() - SPECIAL)
+        )
 
     @property
     def judges(self) -> bool:
@@ -111,7 +115,9 @@ def search_path(schema: str) -> str:
 
 def _generation(row: asyncpg.Record) -> Generation:
     values: dict[str, Any] = dict(row)
-    values.update(folds=frozenset(row["folds"]), barriers=frozenset(row["barriers"]))
+    folds: dict[str, list[str]] = orjson.loads(row["folds"])
+    values["folds"] = {fold: frozenset(columns) for fold, columns in folds.items()}
+    values["barriers"] = frozenset(row["barriers"])
     return Generation(**values)
 
 
@@ -138,13 +144,13 @@ async def create_generation(
     row = await connection.fetchrow(
         "INSERT INTO liminal.generations "
         "(projection, version, schema, state, digest, folds, barriers, definition) "
-        f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb) RETURNING {COLUMNS}",
+        f"VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8::text::jsonb) RETURNING {COLUMNS}",
         definition.name,
         definition.version,
         schema,
         state,
         definition.digest,
-        sorted(definition.folds),
+        orjson.dumps(definition.columns).decode(),
         sorted(definition.barriers),
         definition.as_json(),
     )

@@ -14,7 +14,8 @@ from liminal.projector.session import Raw
 from liminal.storage.postgres import Connection, Pool
 
 if TYPE_CHECKING:
-    from liminal.projector.batch import Batch, Record
+    from liminal.projector.batch import Batch
+    from liminal.projector.event import Event, Record
 
 PARK = """
 INSERT INTO liminal.parked
@@ -38,14 +39,9 @@ ORDER BY since, g.projection
 class Parked(NamedTuple):
     """One event to be parked, with its verdict; ``error`` is None when it only waits behind another."""
 
-    event: Flat
+    event: Event
     verdict: Flat | None
     error: str | None
-
-    @property
-    def offset(self) -> int:
-        """Its offset."""
-        return self.event["_offset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ async def park(
 ) -> None:
     """Write these events of a batch down, and say so at the checkpoint when a stream is new among them."""
     records = {record.offset: record for record in batch.records}
-    rows = [_row(generation_id, event, records[event.offset]) for event in events]
+    rows = [_row(generation_id, item, records[item.event.offset]) for item in events]
     await connection.executemany(PARK, rows)
     if grown:
         await _bump(connection, generation_id, batch.partition)
@@ -108,9 +104,9 @@ def _row(generation_id: int, parked: Parked, record: Record) -> tuple[Any, ...]:
         generation_id,
         record.partition,
         record.offset,
-        event["_stream"],
-        event["_type"],
-        event["_id"],
+        event.stream,
+        event.kind,
+        event.id,
         parked.verdict and parked.verdict["accepted"],
         parked.verdict and parked.verdict["version"],
         parked.error,

@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaError
 
 from liminal.log.decode import Decoder
 from liminal.log.errors import BrokerUnavailable
-from liminal.projector.batch import Batch, Record, decode_batch
+from liminal.projector.batch import Batch, decode_batch
 from liminal.projector.errors import LogTruncated
+from liminal.projector.event import Reading, Record
 from liminal.settings import Settings
 
 Item = TypeVar("Item")
@@ -79,7 +80,14 @@ async def end_offsets(settings: Settings, partitions: Sequence[int]) -> dict[int
 
 
 async def read_batches(
-    settings: Settings, decoder: Decoder, partition: int, start: int, stop: int, *, size: int = BATCH
+    settings: Settings,
+    decoder: Decoder,
+    reading: Reading,
+    partition: int,
+    start: int,
+    stop: int,
+    *,
+    size: int = BATCH,
 ) -> AsyncGenerator[Batch]:
     """Batches that cover a partition from ``start`` to exactly ``stop``, both offsets."""
     if start >= stop:
@@ -94,7 +102,7 @@ async def read_batches(
             # the position also passes records that no consumer is shown
             end = min(stop, await consumer.position(tp))
             if end > start:
-                yield await decode_batch(decoder, partition, start, end, records)
+                yield await decode_batch(decoder, reading, partition, start, end, records)
                 start = end
 
 

@@ -35,6 +35,7 @@ from liminal.projector.reader import end_offsets
 from liminal.projector.resources import LOCK, Resources
 from liminal.projector.scratch import folded
 from liminal.projector.session import Raw, Session, connect
+from liminal.settings import Settings
 
 SPACE = 0x72656275
 """First half of the advisory locks that running rebuilds hold; the second is the rebuild's id."""
@@ -46,7 +47,7 @@ POLL = 0.25
 JUDGED = """
 SELECT c.partition, max(c.position) AS position FROM liminal.checkpoints c
 JOIN liminal.generations g ON g.id = c.generation_id
-WHERE '_verdict' = ANY(g.folds) AND g.state = 'live' GROUP BY c.partition
+WHERE g.folds ? '_verdict' AND g.state = 'live' GROUP BY c.partition
 """
 BEHIND = """
 SELECT partition, min(position) AS position FROM liminal.checkpoints
@@ -282,7 +283,7 @@ async def _in_process(
     resources: Resources, chosen: Sequence[Generation], targets: Mapping[int, int], park: bool
 ) -> None:
     job = {
-        "settings": plain_settings(resources),
+        "settings": plain_settings(resources.settings),
         "generations": [generation.id for generation in chosen],
         "targets": {str(partition): target for partition, target in targets.items()},
         "park": park,
@@ -316,9 +317,8 @@ def _told(said: bytes, status: int) -> ProjectorError:
     return kind(error.pop("message"), **error)
 
 
-def plain_settings(resources: Resources) -> dict[str, Any]:
+def plain_settings(settings: Settings) -> dict[str, Any]:
     """The settings as JSON for another process of ours, secrets in the clear: pass it through a pipe only."""
-    settings = resources.settings
     plain = settings.model_dump(mode="json")
     plain["master_key"] = settings.master_key.get_secret_value()
     return plain

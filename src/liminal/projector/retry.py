@@ -8,13 +8,13 @@ from typing import Any
 
 import asyncpg
 
-from liminal.log.decode import Decoder, Flat, decode_record
-from liminal.log.errors import LogError
-from liminal.projector.batch import Group, Judged, head_of
+from liminal.log.decode import Decoder
+from liminal.projector.batch import Group, Judged
 from liminal.projector.errors import NothingParked, RetryFailed
+from liminal.projector.event import Event, blocks, read_event
 from liminal.projector.fold import RUN
 from liminal.projector.generation import Generation, generations
-from liminal.projector.parked import StoredRecord, stored_record
+from liminal.projector.parked import stored_record
 from liminal.projector.session import Raw, is_transient
 
 WHERE = """
@@ -74,18 +74,22 @@ async def retry_stream(
 async def _retry(
     connection: Raw, decoder: Decoder, generation: Generation, partition: int, stream: str
 ) -> Retried:
-    events: list[Flat] = []
+    group, events = Group([generation]), list[Event]()
     try:
         async with connection.transaction():
             # waits for the batch that is folded now, and fences the next one that still thinks it parked
             await connection.execute(LOCK, generation.id, partition)
             rows = await connection.fetch(EVENTS, generation.id, partition, stream)
             records = [stored_record(dict(row)) for row in rows]
-            events = await _decode(decoder, generation, records)
-            calls = Group([generation]).folds_of(events, _judged(events, rows))
+            keys = await decoder.keys(records)
+            events = [read_event(record, keys, group.reading) for record in records]
+            faults = [event.fault for event in events if event.fault and blocks(generation, event)]
+            if faults:
+                raise RetryFailed(faults[0].message)
+            calls = group.folds_of(partition, events, _judged(partition, events, rows))
             await connection.execute(RUN, calls.functions, calls.payload_of, calls.payloads)
             await connection.execute(DELETE, generation.id, partition, stream)
-    except LogError as error:
+    except RetryFailed as error:
         return Retried(generation.projection, len(events), error.message)
     except asyncpg.PostgresError as error:
         if is_transient(error):
@@ -94,24 +98,9 @@ async def _retry(
     return Retried(generation.projection, len(events), None)
 
 
-async def _decode(decoder: Decoder, generation: Generation, records: Sequence[StoredRecord]) -> list[Flat]:
-    keys = await decoder.keys(records)
-    events: list[Flat] = []
-    for record in records:
-        try:
-            events.append(decode_record(record, keys))
-        except LogError:
-            if head_of(record)["_type"] in generation.folds or generation.categories:
-                raise
-            events.append(head_of(record))
-    return events
-
-
-def _judged(events: Sequence[Flat], rows: Sequence[asyncpg.Record]) -> Judged:
-    judged = Judged([], {}, {})
+def _judged(partition: int, events: Sequence[Event], rows: Sequence[asyncpg.Record]) -> Judged:
+    judged = Judged()
     for event, row in zip(events, rows, strict=True):
         if row["version"] is not None:
-            judged.rows.append({**event, "accepted": row["accepted"], "version": row["version"]})
-            if row["accepted"]:
-                judged.accepted[row["log_offset"]] = row["version"]
+            judged.add(partition, event, row["accepted"], row["version"])
     return judged

@@ -21,6 +21,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from liminal.projector.batch import Batch, decode_batch
 from liminal.projector.catchup import fold_range
 from liminal.projector.errors import Fenced
+from liminal.projector.event import Record
 from liminal.projector.fold import Folder, Prepared, Standing, read_standings
 from liminal.projector.generation import Generation, generations
 from liminal.projector.reader import BATCH, POLL_MS, check_contiguous, make_consumer
@@ -180,11 +181,15 @@ class Worker(ConsumerRebalanceListener):
                     continue
                 check_contiguous(lane.fetched, records)
                 start, lane.fetched = lane.fetched, records[-1].offset + 1
-                decoder = self._resources.decoder
-                batch = await decode_batch(decoder, tp.partition, start, lane.fetched, records)
+                batch = await self._decode(lane, start, records)
                 if self._lanes.get(tp.partition) is lane:
                     prepared = self._folder.prepare(lane.standings, batch)
                     await batches.put(Fetched(lane, batch, prepared))
+
+    async def _decode(self, lane: Lane, start: int, records: Sequence[Record]) -> Batch:
+        reading = self._folder.group(lane.standings).reading
+        decoder = self._resources.decoder
+        return await decode_batch(decoder, reading, lane.partition, start, lane.fetched, records)
 
     async def _open_lanes(self, consumer: AIOKafkaConsumer, epoch: int) -> None:
         for tp in consumer.assignment():

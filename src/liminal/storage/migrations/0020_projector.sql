@@ -20,8 +20,8 @@ CREATE TABLE liminal.generations (
     state       text NOT NULL CHECK (state IN ('building', 'ready', 'live', 'previous', 'scratch')),
     -- sha256 of the folder that it was made from
     digest      text NOT NULL,
-    -- event types that it folds, and _any and _verdict
-    folds       text[] NOT NULL,
+    -- event types that it folds, and _any and _verdict, each with the columns of the envelope that it asks for
+    folds       jsonb NOT NULL,
     -- event types that nothing may be folded across
     barriers    text[] NOT NULL,
     -- the folder as it was then: it may have changed since

@@ -1,0 +1,1 @@
+"""Measurements: every room's figures behind one command, ``liminal bench``."""

@@ -1,0 +1,70 @@
+"""``liminal bench``: a table of measurements, each loaded when it is called.
+
+A room adds its benchmark with one line in BENCHES; see liminal.bench.figures.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from liminal.cli import load_command
+
+
+class Bench(NamedTuple):
+    """Where a benchmark lives (``module:function``) and its line in the list."""
+
+    target: str
+    help: str
+
+
+BENCHES: dict[str, Bench] = {
+    "append": Bench("liminal.bench.append:append", "Events a second onto the log, and how long one takes."),
+    "fold": Bench("liminal.bench.fold:fold", "Catching up on one connection, against a bare insert."),
+    "rebuild": Bench("liminal.bench.rebuild:rebuild", "A rebuild of every read model over all partitions."),
+    "lag": Bench(
+        "liminal.bench.lag:lag", "From append to visible, waiting, and verdicts among many writers."
+    ),
+    "decode": Bench("liminal.bench.engine:decode", "Tokens a second of the engine, in f32 and int8."),
+    "adapters": Bench("liminal.bench.engine:adapters", "What adapters cost, and a thousand of them."),
+    "embed": Bench("liminal.bench.engine:embed", "Texts a second of the sentence encoder."),
+    "train": Bench("liminal.bench.train:train", "The SFT step, against a bare matrix product."),
+    "storm": Bench("liminal.bench.storm:storm", "Killed workers and brokers: nothing lost, nothing twice."),
+}
+
+
+class Benches(TyperGroup):
+    """A group whose commands are rows of BENCHES, imported only when called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in the table's order."""
+        return list(BENCHES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stand-in that knows its line of help; what runs is loaded by resolve_command."""
+        bench = BENCHES.get(cmd_name)
+        return None if bench is None else TyperCommand(cmd_name, help=bench.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The real command; misspelt names get a suggestion."""
+        self.commands = dict.fromkeys(BENCHES)  # pyright: ignore[reportAttributeAccessIssue]
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and load_command(BENCHES[str(name)].target), rest
+
+
+app = typer.Typer(
+    cls=Benches,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help=(
+        "Measure. Each bench makes a database and a topic of its own on the stack that runs, or on one that "
+        "it starts in a temporary folder, and removes them. Figures are a table, or a list with --json."
+    ),
+)
+
+
+@app.callback()
+def root() -> None:
+    """Its help is above."""

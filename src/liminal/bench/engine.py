@@ -1,0 +1,65 @@
+"""The engine: decoding, adapters, starting, embedding. The measuring itself is liminal.engine.bench."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from liminal.bench.figures import Figure, Json, report
+from liminal.bench.progress import progress_bar
+from liminal.engine import bench
+
+Rounds = Annotated[int, typer.Option(help="Times that everything is measured, in turns.")]
+
+
+def _figures(found: bench.Figures) -> dict[str, Figure]:
+    return {
+        name: Figure(name=name, value=value, unit=name.rsplit(" ", 1)[-1] if name.endswith(UNITS) else "×")
+        for name, value in found.items()
+    }
+
+
+UNITS = ("ms", " s", "GB/s", "tok/s", "texts/s")
+
+
+def decode(rounds: Rounds = 15, start: bool = True, json: Json = False) -> None:
+    """Decode with a 135M Llama shape in f32 and int8, against the memory bandwidth; start cold and warm."""
+    with progress_bar("decoding") as bar:
+        figures = _figures(bench.bench_decode(rounds, bar))
+    _goal(figures, "batch 1 share of bandwidth", least=0.6)
+    _goal(figures, "int8 over f32 at batch 8", least=1.7)
+    if start:
+        with progress_bar("starting") as bar:
+            figures |= _figures(bench.bench_start(bar))
+        _goal(figures, "warm over cold", most=0.5)
+    report(list(figures.values()), json)
+
+
+def adapters(rounds: Rounds = 15, requests: int = 64, json: Json = False) -> None:
+    """Decode 8 rows with 0, 1 and 8 adapters and mixtures; serve from 5 and from 1,000 registered ones."""
+    with progress_bar("decoding") as bar:
+        figures = _figures(bench.bench_adapters(rounds, bar))
+    _goal(figures, "eight adapters over base", most=1.2)
+    _goal(figures, "eight adapters over one", most=1.05)
+    _goal(figures, "disk into bank ms", most=50)
+    if requests:
+        with progress_bar("serving") as bar:
+            figures |= _figures(bench.bench_registered(requests, bar))
+        _goal(figures, "1000 over 5", least=0.94)
+    report(list(figures.values()), json)
+
+
+def embed(rounds: Rounds = 10, json: Json = False) -> None:
+    """Embed texts of several lengths with the default encoder."""
+    with progress_bar("embedding") as bar:
+        report(list(_figures(bench.bench_embed(rounds, bar)).values()), json)
+
+
+def _goal(
+    figures: dict[str, Figure], name: str, least: float | None = None, most: float | None = None
+) -> None:
+    if least is not None:
+        figures[name] = figures[name].at_least(least)
+    if most is not None:
+        figures[name] = figures[name].at_most(most)

@@ -1,0 +1,102 @@
+"""Where a benchmark runs: real services, and inside them a database and a topic that are gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+
+from liminal.projector.rebuild import plain_settings
+from liminal.settings import SERVICE_VARIABLES, NoStack, Settings, read_settings
+from liminal.stack.embedded import embedded_services
+
+
+@contextlib.contextmanager
+def services() -> Generator[Settings]:
+    """Settings of the stack that runs, or of one started in a temporary folder for the block."""
+    settings = read_settings()
+    try:
+        yield settings.resolve()
+        return
+    except NoStack:
+        pass
+    with tempfile.TemporaryDirectory(prefix="liminal-bench-") as folder:
+        own = settings.model_copy(update={"home": Path(folder) / "home"})
+        with embedded_services(own) as started:
+            yield own.model_copy(update={name: getattr(started, name) for name in SERVICE_VARIABLES})
+
+
+@contextlib.asynccontextmanager
+async def ground(settings: Settings, *, partitions: int) -> AsyncGenerator[Settings]:
+    """Settings with a database, a topic and a home of the benchmark's own, all removed afterwards."""
+    name = f"bench_{secrets.token_hex(4)}"
+    await _execute(settings.database_url, f'CREATE DATABASE "{name}"')
+    with tempfile.TemporaryDirectory(prefix="liminal-bench-") as folder:
+        try:
+            yield settings.model_copy(
+                update={
+                    "home": Path(folder),
+                    "database_url": urlunsplit(urlsplit(settings.database_url)._replace(path=f"/{name}")),
+                    "topic": f"bench.{name}",
+                    "partitions": partitions,
+                }
+            )
+        finally:
+            await _delete_topic(settings, f"bench.{name}")
+            await _execute(settings.database_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextlib.asynccontextmanager
+async def projector_process(settings: Settings) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """``liminal projector`` as it runs in a stack, ended in order with the block."""
+    process = await start_projector(settings)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+async def start_projector(settings: Settings) -> asyncio.subprocess.Process:
+    """Start ``liminal projector`` on these settings."""
+    plain = plain_settings(settings)
+    environment = {
+        "LIMINAL_HOME": plain["home"],
+        "LIMINAL_TOPIC": plain["topic"],
+        "LIMINAL_PARTITIONS": str(plain["partitions"]),
+        "LIMINAL_MASTER_KEY": plain["master_key"],
+        "LIMINAL_LOG_LEVEL": "warning",
+        **{variable: plain[field] for field, variable in SERVICE_VARIABLES.items()},
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "liminal.cli", "projector", env={**os.environ, **environment}
+    )
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _delete_topic(settings: Settings, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        if topic in await admin.list_topics():
+            await admin.delete_topics([topic])
+    finally:
+        await admin.close()
