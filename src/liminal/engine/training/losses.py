@@ -46,6 +46,7 @@ def _chunked(
     if count <= size:
         return function(*rows)
     pieces = -(-count // size)
+    size = -(-count // pieces)
 
     def split(array: jax.Array) -> jax.Array:
         wide = jnp.pad(array, [(0, pieces * size - count)] + [(0, 0)] * (array.ndim - 1))
