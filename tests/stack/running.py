@@ -55,9 +55,10 @@ def wait_until(happened: Callable[[], object], patience: float = PATIENCE) -> No
 
 @dataclass
 class Stack:
-    """One `liminal up` in a home of its own."""
+    """One `liminal up` in a home of its own, without the processes named."""
 
     home: Path
+    without: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[str] | None = None
 
@@ -75,9 +76,10 @@ class Stack:
 
     def start(self) -> None:
         """Start, and wait for the address."""
+        left_out = [word for name in self.without for word in ("--without", name)]
         with (self.home.parent / f"{self.home.name}.out").open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "liminal.cli", "up"],
+                [sys.executable, "-m", "liminal.cli", "up", *left_out],
                 env=clean_environment(
                     LIMINAL_HOME=str(self.home), LIMINAL_LOG_FORMAT="json", **self.environment
                 ),

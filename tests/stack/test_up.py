@@ -17,8 +17,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.stack.running import Stack, liminal, wait_until
 
 from liminal.stack.embedded import Services
+from liminal.stack.processes import reactions
 
 KEPT = b"kept through every kill"
+REACTIONS = tuple(process.name for process in reactions())
+"""Left out where they prove nothing: their models take seconds to load."""
 
 
 def test_one_address_is_printed_once_everything_answers(stack: Stack) -> None:
@@ -49,7 +52,9 @@ async def test_a_second_stack_with_servers_of_its_own_runs_beside_it_until_ctrl_
     stack: Stack, services: Services, database_url: str, tmp_path: Path
 ) -> None:
     second = Stack(
-        tmp_path / "second", environment={"DATABASE_URL": database_url, "REDIS_URL": services.redis_url}
+        tmp_path / "second",
+        REACTIONS,
+        environment={"DATABASE_URL": database_url, "REDIS_URL": services.redis_url},
     )
     second.start()
     family = second.family()
@@ -88,6 +93,7 @@ async def test_no_child_survives_the_supervisor_and_nothing_is_lost(stack: Stack
     stack.send(signal.SIGKILL)
     assert not psutil.wait_procs(family, timeout=10)[1], "children are left"
 
+    stack.without = REACTIONS
     stack.start()
     assert await _readable(stack) == [True, True, True]
 
