@@ -144,3 +144,10 @@ async def chat(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> Asy
 async def person(chat: Chat) -> Person:
     """Somebody new."""
     return await signup(chat.installation)
+
+
+@pytest.fixture(scope="session")
+async def worker(chat: Chat) -> AsyncGenerator[None]:
+    """One worker for all tests that do not kill it; those that do come before it starts."""
+    async with chat.worker():
+        yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -13,13 +12,8 @@ from tests.chat.conftest import Chat
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+pytestmark = pytest.mark.usefixtures("worker")
 LONG = {"max_tokens": 900, "temperature": 1.0}
-
-
-@pytest.fixture(scope="session", autouse=True)
-async def worker(chat: Chat) -> AsyncGenerator[None]:
-    async with chat.worker():
-        yield
 
 
 def text_of(frames: list[dict[str, Any]]) -> str:

@@ -70,7 +70,7 @@ adapters = typer.Typer(help="List adapters, take in PEFT folders, roll versions 
 Json = Annotated[bool, typer.Option("--json", help="Print plain JSON.")]
 
 _LIST = """
-    SELECT a.name, a.kind, a.scope, a.subject, a.serving_version, a.active, v.version, v.state, v.content_hash,
+    SELECT a.name, a.kind, a.scope, a.subject, a.serving_version, v.version, v.state, v.content_hash,
            cardinality(v.feedback_ids) AS feedback
     FROM read.adapters a LEFT JOIN read.adapter_versions v USING (adapter_id)
     ORDER BY a.name, v.version

@@ -47,7 +47,7 @@ class Lesson:
     @property
     def completion(self) -> Completion:
         """To be learned, or to be judged by."""
-        return Completion(self.prompt, self.answer)
+        return Completion(self.prompt, said_by_assistant(self.answer))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Evidence:
     def cases(self) -> list[Preference]:
         """Every correction as a case that a version has to keep."""
         return [
-            Preference(lesson.prompt, lesson.answer, lesson.said)
+            Preference(lesson.prompt, said_by_assistant(lesson.answer), said_by_assistant(lesson.said))
             for lesson in (*self.learned, *self.held_out)
             if lesson.said is not None
         ]
@@ -121,6 +121,11 @@ async def evidence_of(pool: Pool, owner: UUID) -> Evidence:
                 row["content"] if corrected else None,
             )
     return split(list(lessons.values()))
+
+
+def said_by_assistant(text: str) -> list[dict[str, str]]:
+    """An answer as a chat template wants it."""
+    return [{"role": "assistant", "content": text}]
 
 
 def split(lessons: Sequence[Lesson]) -> Evidence:

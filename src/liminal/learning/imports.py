@@ -11,6 +11,7 @@ from liminal.engine.bundled.habits import general
 from liminal.engine.peft import load_adapter, save_adapter
 from liminal.engine.training import BaseModel, Completion
 from liminal.learning.archive import pack
+from liminal.learning.evidence import said_by_assistant
 from liminal.learning.gate import GENERAL_BUDGET, general_figure
 from liminal.log.envelope import Meta
 from liminal.log.events import (
@@ -60,7 +61,8 @@ async def import_adapter(
     ``budget`` of its general likelihood. Raises what ``load_adapter`` raises, before anything is written.
     """
     adapter = load_adapter(folder, model.config)
-    answers = [Completion(messages, answer) for messages, answer in general("held_out", GENERAL, 0)]
+    pairs = general("held_out", GENERAL, 0)
+    answers = [Completion(messages, said_by_assistant(answer)) for messages, answer in pairs]
     figure = general_figure(model, adapter, answers, budget)
     with tempfile.TemporaryDirectory() as scratch:
         save_adapter(scratch, adapter, base_model=model.name)

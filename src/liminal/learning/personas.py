@@ -21,7 +21,7 @@ from liminal.engine.peft import Adapter, load_adapter, save_adapter
 from liminal.engine.training import BaseModel, Completion, Progress, TrainConfig, TrainingError, train
 from liminal.errors import LiminalError
 from liminal.learning.archive import pack, unpack
-from liminal.learning.evidence import Evidence, evidence_of
+from liminal.learning.evidence import Evidence, evidence_of, said_by_assistant
 from liminal.learning.gate import Report, judge
 from liminal.learning.worker import LEAST
 from liminal.log.envelope import Meta
@@ -349,4 +349,4 @@ class PersonaLearner:
 
 
 def _general(split: Any, count: int) -> list[Completion]:
-    return [Completion(messages, answer) for messages, answer in general(split, count, 0)]
+    return [Completion(messages, said_by_assistant(answer)) for messages, answer in general(split, count, 0)]

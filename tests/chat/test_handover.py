@@ -1,4 +1,7 @@
-"""A worker that dies in the middle of an answer is replaced without a seam."""
+"""A worker that dies in the middle of an answer is replaced without a seam.
+
+This file comes before those that share a worker, which would take the turn over at once.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+"""The openai package, unmodified, against our surface; and an adapter that PEFT made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import openai
+import pytest
+from tests.api.installation import Person, signup
+from tests.chat.conftest import MODEL, ROOT, Chat
+
+from liminal.engine.training import BaseModel
+from liminal.identity.authorize import SYSTEM_TENANT
+from liminal.learning.imports import import_adapter
+from liminal.storage.blobs import BlobStore
+
+pytestmark = pytest.mark.usefixtures("worker")
+ADAPTER = ROOT / "tests" / "parity" / "golden" / "adapters" / "llama" / "r2"
+QUESTION: list[openai.types.chat.ChatCompletionMessageParam] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "hello"},
+]
+
+
+@pytest.fixture
+async def client(chat: Chat) -> AsyncGenerator[openai.AsyncOpenAI]:
+    person: Person = await signup(chat.installation)
+    reply = await person.browser.post(
+        "/v1/auth/api-keys", json={"name": "test", "scopes": ["chat", "models"]}
+    )
+    assert reply.status_code == 201, reply.text
+    base_url = f"http://127.0.0.1:{chat.port}/v1"
+    async with openai.AsyncOpenAI(api_key=reply.json()["key"], base_url=base_url, max_retries=0) as client:
+        yield client
+
+
+async def test_a_completion_is_a_turn_on_the_log(client: openai.AsyncOpenAI) -> None:
+    models = await client.models.list()
+    done = await client.chat.completions.create(
+        model=models.data[0].id, messages=QUESTION, max_tokens=12, seed=1, temperature=1
+    )
+    assert done.choices[0].finish_reason in ("stop", "length")
+    assert done.usage is not None
+    assert done.usage.completion_tokens <= 12
+    assert (done.model_extra or {})["liminal"]["turns"][0]["trace"]["seed"] == 1
+
+
+async def test_a_stream_says_the_same_as_the_whole_answer(client: openai.AsyncOpenAI) -> None:
+    asked = {"model": "llama", "messages": QUESTION, "max_tokens": 24, "seed": 7, "temperature": 1.0}
+    whole = await client.chat.completions.create(**asked)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    parts: list[str] = []
+    usage = None
+    stream = await client.chat.completions.create(  # pyright: ignore[reportCallIssue]
+        **asked,  # pyright: ignore[reportArgumentType]
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    async for chunk in stream:
+        parts += [choice.delta.content or "" for choice in chunk.choices]
+        usage = chunk.usage or usage
+    assert "".join(parts) == whole.choices[0].message.content
+    assert usage is not None
+    assert usage.completion_tokens == whole.usage.completion_tokens
+
+
+async def test_several_answers_differ_by_their_seeds(client: openai.AsyncOpenAI) -> None:
+    done = await client.chat.completions.create(
+        model="llama", messages=QUESTION, max_tokens=12, n=3, seed=5, temperature=1
+    )
+    assert len({choice.message.content for choice in done.choices}) == 3
+
+
+async def test_what_is_not_supported_is_refused_by_name(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.UnprocessableEntityError, match="logprobs"):
+        await client.chat.completions.create(model="llama", messages=QUESTION, logprobs=True)
+    with pytest.raises(openai.UnprocessableEntityError, match="no model"):
+        await client.chat.completions.create(model="another", messages=QUESTION)
+
+
+async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_its_gate(
+    chat: Chat, client: openai.AsyncOpenAI
+) -> None:
+    asked = {"model": "llama", "messages": QUESTION, "max_tokens": 40, "seed": 3, "temperature": 1.0}
+    log, settings = chat.installation.services.log, chat.installation.settings
+    with pytest.raises(openai.APIStatusError, match="No adapter"):
+        await client.chat.completions.create(**asked | {"model": "llama+elsewhere"})  # pyright: ignore
+    made = await import_adapter(
+        log,
+        BlobStore.open(settings),
+        BaseModel.load(MODEL),
+        ADAPTER,
+        name="elsewhere",
+        tenant=SYSTEM_TENANT,
+        actor="test",
+        budget=100.0,  # weights of random numbers forget much
+    )
+    assert made.passed
+    plain = await client.chat.completions.create(**asked)  # pyright: ignore
+    changed = await client.chat.completions.create(**asked | {"model": "llama+elsewhere"})  # pyright: ignore
+    assert changed.choices[0].message.content != plain.choices[0].message.content
+    silent = await client.chat.completions.create(  # pyright: ignore
+        **asked,
+        extra_body={"liminal": {"adapters": {"elsewhere": 0.0}}},
+    )
+    assert silent.choices[0].message.content == plain.choices[0].message.content
