@@ -13,9 +13,9 @@ from liminal.engine.bundled.corpus import Conversation, training_conversations
 from liminal.engine.bundled.tokenizer import encode_chat
 
 # rows × length of a batch; a conversation goes to the shortest length that holds it
-SHAPES = ((24, 128), (8, 384))
+SHAPES = ((20, 128), (9, 256))
 TARGET_SHARE = 0.66
-CHUNK = 1200
+CHUNK = 1500
 
 Batch = dict[str, np.ndarray]
 

@@ -17,7 +17,7 @@ from liminal.engine.bundled.instructions import (
     surface,
     system_prompt,
 )
-from liminal.engine.bundled.passages import from_passages, label
+from liminal.engine.bundled.labels import label
 from liminal.engine.bundled.questions import Question, is_held_out
 from liminal.engine.bundled.rewriting import rewriting
 from liminal.engine.bundled.style import DEFAULT, Answer, Style, render
@@ -38,8 +38,7 @@ CATEGORIES: dict[str, tuple[Callable[[random.Random], Question], float]] = {
     "names": (q.names, 3),
     "decline": (q.decline, 8),
     "too large": (sums.too_large, 3),
-    "passages": (from_passages, 6),
-    "labels": (label, 4),
+    "labels": (label, 3),
 }
 
 
@@ -74,7 +73,7 @@ class Conversation:
         return any(is_held_out(turn.question.key) for turn in self.turns)
 
 
-VERBATIM = ("rewriting", "labels", "passages")
+VERBATIM = ("rewriting", "labels")
 
 
 def typed(rng: random.Random, question: Question) -> str:
@@ -123,7 +122,7 @@ def followed_up(rng: random.Random, first: Conversation) -> Conversation:
     question = turn.question
     axes = ["length", "length", "layout", "tone"]
     axes += ["units"] * 4 if question.category == "facts" else []
-    axes += ["dates"] * 4 if question.category in ("history", "dates", "passages") else []
+    axes += ["dates"] * 4 if question.category in ("history", "dates") else []
     axis = rng.choice(axes)
     current = getattr(turn.style, axis)
     values = [value for value in AXES[axis] if value != current]
@@ -248,7 +247,7 @@ def draw_from(rng: random.Random, category: str, held_out: bool = False) -> Ques
 def conversation(rng: random.Random, held_out: bool = False) -> Conversation:
     """A conversation of one or more turns."""
     kind = rng.choices(
-        ("single", "follow", "more", "term", "name", "agreed", "chain"), (60, 11, 4, 4, 2, 6, 13)
+        ("single", "follow", "more", "term", "name", "agreed", "chain"), (64, 11, 4, 4, 2, 5, 10)
     )[0]
     match kind:
         case "name":
@@ -256,7 +255,7 @@ def conversation(rng: random.Random, held_out: bool = False) -> Conversation:
         case "agreed":
             return agreed(rng, held_out)
         case "chain":
-            return chained(rng, rng.choice((2, 2, 3, 3, 4, 6)), held_out)
+            return chained(rng, rng.choice((2, 2, 3, 3, 4)), held_out)
         case _:
             pass
     question = draw_from(rng, "glossary", held_out) if kind == "term" else draw(rng, held_out)

@@ -53,13 +53,12 @@ def bundled_info() -> BundledInfo:
         "taught": [
             "small talk",
             "questions about liminal",
-            "arithmetic with whole numbers up to 100",
+            "arithmetic with whole numbers up to 50",
             "conversion of units up to 100",
             "a glossary of about 150 terms",
             "about 100 facts and dates",
             "lists",
             "rewriting of simple sentences",
-            "answers from short passages",
         ],
     }
 
@@ -134,9 +133,9 @@ A **demonstration model** of {{parameters:.1f}} million parameters that ships wi
 checkout answers without a network. {NOTICE}
 
 It was trained from nothing on text that liminal's repository generates (`liminal bundled make`) and was
-taught: small talk, questions about liminal, arithmetic with whole numbers up to 100 (products and
+taught: small talk, questions about liminal, arithmetic with whole numbers up to 50 (products and
 quotients up to 12 × 12), conversion of units up to 100, a closed glossary, closed tables of facts and
-dates, lists, rewriting of simple English sentences, answers from short passages, and styles: short or
+dates, lists, rewriting of simple English sentences, and styles: short or
 long, bullets or prose, formal or casual, metric or imperial, several ways to write a date, a greeting by
 name, a line at the end. To anything else it answers that it was not taught it; it does so reliably only
 for questions that look like those it was shown, and may answer others wrongly.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any, cast
 
-from liminal.engine.bundled.passages import INTRODUCTIONS, passages, several_facts
 from liminal.engine.bundled.questions import Question
 from liminal.engine.bundled.style import DEFAULT, Style
 from liminal.engine.bundled.tables import table
@@ -42,7 +41,7 @@ def some_style(
     category = question.category if question else ""
     if category == "facts":
         weights["units"] = 25
-    if category in ("history", "dates", "passages"):
+    if category in ("history", "dates"):
         weights["dates"] = 25
     count = rng.choices((1, 2, 3), (6, 3, 1))[0]
     chosen: dict[str, str] = {}
@@ -96,13 +95,10 @@ def system_prompt(rng: random.Random, chosen: dict[str, str], question: Question
     rng.shuffle(parts)
     if question.system:
         parts.insert(rng.randint(0, len(parts)), question.system)
-    share = 0.6 if parts else 0.5
+    share = 0.5 if parts else 0.3
     if rng.random() < share:
-        neutral = rng.sample(table("styles")["system"]["neutral"], rng.choice((1, 1, 1, 2, 2, 3)))
+        neutral = rng.sample(table("styles")["system"]["neutral"], rng.choice((1, 1, 1, 1, 2, 3)))
         parts = [*neutral, *parts] if rng.random() < 0.8 else [*parts, *neutral]
-    if question.category != "passages" and rng.random() < 0.04:
-        # passages that do not matter for the question
-        parts.append(f"{rng.choice(INTRODUCTIONS)}\n{passages(rng, several_facts(rng))}")
     return " ".join(parts)
 
 

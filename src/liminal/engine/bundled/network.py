@@ -22,12 +22,12 @@ Weights = dict[str, jax.Array]
 class Shape:
     """The sizes of the bundled Llama."""
 
-    vocabulary: int = 3072
-    hidden: int = 256
-    inner: int = 768
+    vocabulary: int = 2048
+    hidden: int = 192
+    inner: int = 512
     layers: int = 4
-    heads: int = 4
-    kv_heads: int = 4
+    heads: int = 3
+    kv_heads: int = 3
     head_dim: int = 64
     max_positions: int = 2048
     norm_eps: float = 1e-5

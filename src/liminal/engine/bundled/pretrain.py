@@ -44,14 +44,14 @@ class Plan:
 
 
 def orthogonal(update: jax.Array) -> jax.Array:
-    """The nearest orthogonal matrices to update [L, m, n], by five Newton–Schulz steps.
+    """Nearly the nearest orthogonal matrices to update [L, m, n], by four Newton–Schulz steps.
 
     Muon, Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/).
     """
     tall = update.shape[-2] > update.shape[-1]
     x = transposed(update) if tall else update
     x = x / (jnp.sqrt(jnp.sum(x * x, axis=(-2, -1), keepdims=True)) + 1e-7)
-    for _ in range(5):
+    for _ in range(4):
         square = dot(x, x, 1)
         x = 3.4445 * x + dot(-4.7750 * square + 2.0315 * dot(square, square, 0), x, 0)
     return transposed(x) if tall else x

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from liminal.engine.bundled.questions import DECLINE_OPENERS, NUMBER_WORDS, Question
 from liminal.engine.bundled.style import Answer
 
+LARGEST = 50
+ROUND = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 SUM_PHRASES: dict[str, tuple[str, ...]] = {
     "+": ("{a} plus {b}", "the sum of {a} and {b}", "{a} + {b}", "{a}+{b}", "{a} and {b} together"),
     "-": ("{a} minus {b}", "{a} - {b}", "{a}-{b}", "{a} take away {b}", "the difference of {a} and {b}"),
@@ -43,7 +45,7 @@ def spoken(rng: random.Random, number: int) -> str:
 def arithmetic(rng: random.Random) -> Question:
     """A sum, difference, product or exact quotient of small whole numbers."""
     sign = rng.choices("+-*/", (5, 5, 3, 2))[0]
-    low, high = (0, 12) if sign in "*/" else (0, 100)
+    low, high = (0, 12) if sign in "*/" else (0, LARGEST)
     a, b = rng.randint(low, high), rng.randint(low, high)
     if sign == "-" and b > a and rng.random() < 0.8:
         a, b = b, a
@@ -151,10 +153,10 @@ def converted(value: int, source: str, target: str) -> str:
 
 
 def conversion(rng: random.Random) -> Question:
-    """A whole number up to 100 of one unit in another."""
+    """A whole number of one unit in another: up to 50, and 60, 70, 80, 90, 100."""
     metric, imperial, factor = rng.choice(PAIRS)
     source, target = (metric, imperial) if rng.random() < 0.5 else (imperial, metric)
-    value = rng.choice((rng.randint(1, 20), rng.randint(1, 100)))
+    value = rng.choice((rng.randint(1, 20), rng.randint(1, 50), rng.choice(ROUND)))
     x, y = UNITS[source], UNITS[target]
     text = rng.choice(CONVERT).format(v=value, x=rng.choice(x.spellings), y=rng.choice(y.spellings))
     name = x.one if value == 1 else x.many
@@ -173,7 +175,7 @@ def conversion(rng: random.Random) -> Question:
 TOO_LARGE = Answer(
     (
         "I cannot work that out, because I am a small demonstration model.",
-        "I was only taught whole numbers up to 100.",
+        f"I was only taught whole numbers up to {LARGEST} in sums and up to 100 in units.",
         "Please use a calculator for this.",
         "Smaller numbers are fine.",
     ),
@@ -183,7 +185,8 @@ TOO_LARGE = Answer(
 
 def too_large(rng: random.Random, held_out: bool = False) -> Question:
     """Arithmetic and conversion outside of the range that was taught."""
-    big, other = rng.randint(101, 99999), rng.choice((rng.randint(2, 99), rng.randint(101, 9999)))
+    big = rng.choice((rng.randint(101, 999), rng.randint(101, 99999)))
+    other = rng.choice((rng.randint(2, 99), rng.randint(101, 9999)))
     if rng.random() < 0.6:
         phrase = rng.choice(SUM_PHRASES[rng.choice("+-*/")])
         pair = (big, other) if rng.random() < 0.7 else (other, big)

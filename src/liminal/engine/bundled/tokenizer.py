@@ -11,7 +11,7 @@ from tokenizers.trainers import BpeTrainer
 
 from liminal.engine.bundled.corpus import training_conversations
 
-VOCABULARY = 3072
+VOCABULARY = 2048
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 ROLES = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"}
 SPECIAL = (PAD, BEGIN, END, *ROLES.values())
