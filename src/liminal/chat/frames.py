@@ -121,6 +121,7 @@ class _Frame(BaseModel):
 class AdapterUse(BaseModel):
     """One adapter in one answer: which version, at which gate."""
 
+    adapter_id: UUID
     name: str
     version: int
     gate: float

@@ -63,7 +63,11 @@ class Routing:
             model=self.model,
             adapters=[
                 frames.AdapterUse(
-                    name=use.name, version=use.version, gate=use.gate, content_hash=use.content_hash
+                    adapter_id=use.adapter_id,
+                    name=use.name,
+                    version=use.version,
+                    gate=use.gate,
+                    content_hash=use.content_hash,
                 )
                 for use in self.adapters
             ],

@@ -5,6 +5,7 @@ import { ceilingOf, pointsOf, SPAN, withSample } from "./lag"
 
 const projection = (lag: number): Projection => ({
   name: "messages",
+  changed: false,
   description: "",
   live_version: 1,
   versions: [],

@@ -17,8 +17,12 @@ export type RebuildProgress = Schemas["RebuildProgress"]
 export type Scope = Schemas["NewApiKey"]["scopes"][number]
 export type Session = Schemas["Session"]
 export type Status = Schemas["Status"]
-export type Trace = Schemas["Trace"]
-export type Usage = Schemas["MessageUsage"]
+/** What is known of how an answer is made from its first frame on. */
+export type Trace = Pick<
+  Schemas["Trace"],
+  "model" | "adapters" | "policy_version" | "seed" | "finish_reason"
+>
+export type Usage = Schemas["Usage"]
 
 export type FeedbackInput =
   | Schemas["Thumb"]
