@@ -192,6 +192,7 @@ def main(keys: Sequence[str]) -> None:
 
 def run(command: Sequence[str], at: Path = ROOT, **environment: str) -> None:
     """Run a command with its output shown; a failure ends the bootstrap with the command's name."""
+    environment = {"npm_config_update_notifier": "false", **environment}
     foreign = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
     inherited = {name: value for name, value in os.environ.items() if name not in foreign}
     # one variable for the certificates of a company's proxy is enough: each tool reads another
