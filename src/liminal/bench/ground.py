@@ -68,8 +68,8 @@ async def projector_process(settings: Settings) -> AsyncGenerator[asyncio.subpro
             await process.wait()
 
 
-async def start_projector(settings: Settings) -> asyncio.subprocess.Process:
-    """Start ``liminal projector`` on these settings."""
+async def start_projector(settings: Settings, instance: str = "bench") -> asyncio.subprocess.Process:
+    """Start ``liminal projector`` on these settings, under this name."""
     plain = plain_settings(settings)
     environment = {
         "LIMINAL_HOME": plain["home"],
@@ -80,7 +80,13 @@ async def start_projector(settings: Settings) -> asyncio.subprocess.Process:
         **{variable: plain[field] for field, variable in SERVICE_VARIABLES.items()},
     }
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "liminal.cli", "projector", env={**os.environ, **environment}
+        sys.executable,
+        "-m",
+        "liminal.cli",
+        "projector",
+        "--instance",
+        instance,
+        env={**os.environ, **environment},
     )
 
 

@@ -50,7 +50,7 @@ class _Reader(NamedTuple):
     """How to read one version of a type."""
 
     top: tuple[_Top, ...]
-    deep: tuple[PersonalField, ...]
+    deep: tuple[tuple[str, tuple[PersonalField, ...]], ...]
     upcasters: tuple[Upcaster, ...]
 
 
@@ -62,9 +62,17 @@ def _reader(dataschema: bytes) -> _Reader:
     fields = personal_fields(event_class(name, int(version)))
     return _Reader(
         tuple(_Top(f.path[0], b"\0" + f.path[0].encode(), f.text) for f in fields if len(f.path) == 1),
-        tuple(field for field in fields if len(field.path) > 1),
+        _by_first(field for field in fields if len(field.path) > 1),
         upcasters_from(name, int(version)),
     )
+
+
+def _by_first(fields: Iterable[PersonalField]) -> tuple[tuple[str, tuple[PersonalField, ...]], ...]:
+    """Nested fields by the field of the data that they are in: most events have few of those."""
+    grouped: dict[str, list[PersonalField]] = {}
+    for field in fields:
+        grouped.setdefault(field.path[0], []).append(field)
+    return tuple((first, tuple(inside)) for first, inside in grouped.items())
 
 
 def decode_record(record: Record, keys: Mapping[str, DataKey | None]) -> Flat:
@@ -139,14 +147,15 @@ def _open_personal(data: Flat, reader: _Reader, owner: bytes, event_id: bytes, k
         token = data.get(name)
         if token is not None:
             data[name] = _open(token, key, context + suffix, text)
-    for field in reader.deep:
-        if not data.get(field.path[0]):
+    for first, fields in reader.deep:
+        if not data.get(first):
             continue
+        for field in fields:
 
-        def unseal(token: Any, path: str, text: bool = field.text) -> Any:
-            return _open(token, key, context_of(owner, event_id, path), text)
+            def unseal(token: Any, path: str, text: bool = field.text) -> Any:
+                return _open(token, key, context_of(owner, event_id, path), text)
 
-        rewrite(data, field.path, unseal)
+            rewrite(data, field.path, unseal)
 
 
 def _open(token: str, key: DataKey | None, context: bytes, text: bool) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, TypeVar
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from liminal.logging import configure_logging
 from liminal.projector.admin import Projections
+from liminal.projector.garbage import collected_seldom
 from liminal.projector.rebuild import Progress as Rebuilt
 from liminal.projector.rebuild import plan_rebuild, run_rebuild
 from liminal.projector.resources import Resources, open_resources
@@ -43,7 +45,7 @@ def _run(work: Callable[[Resources], Awaitable[Result]]) -> Result:
     configure_logging(settings, "projections")
 
     async def inside() -> Result:
-        async with open_resources(settings) as resources:
+        async with collected_seldom(), open_resources(settings) as resources:
             return await work(resources)
 
     return asyncio.run(inside())
@@ -282,7 +284,15 @@ def retry(
         raise typer.Exit(1)
 
 
-def projector() -> None:
+def projector(
+    instance: Annotated[
+        str | None,
+        typer.Option(
+            help="A name that no other worker has: whoever comes back under it goes on with its partitions "
+            "at once. %h stands for this machine's name."
+        ),
+    ] = None,
+) -> None:
     """Fold the log into the read models as it grows, until SIGTERM or Ctrl-C.
 
     Run as many as there are partitions: they share them out. One that is killed is missed after six seconds;
@@ -290,11 +300,11 @@ def projector() -> None:
     """
     settings = load_settings()
     configure_logging(settings, "projector")
-    asyncio.run(_project(settings))
+    asyncio.run(_project(settings, instance and instance.replace("%h", socket.gethostname())))
 
 
-async def _project(settings: Settings) -> None:
-    async with _worker(settings) as worker:
+async def _project(settings: Settings, instance: str | None) -> None:
+    async with _worker(settings, instance) as worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, worker.stop)
@@ -302,6 +312,6 @@ async def _project(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _worker(settings: Settings) -> AsyncGenerator[Worker]:
-    async with open_resources(settings) as resources:
-        yield Worker(resources, on_ready=lambda: announce_ready(settings))
+async def _worker(settings: Settings, instance: str | None) -> AsyncGenerator[Worker]:
+    async with collected_seldom(), open_resources(settings) as resources:
+        yield Worker(resources, instance=instance, on_ready=lambda: announce_ready(settings))

@@ -27,11 +27,18 @@ POLL_MS = 200
 """Longest wait for records before looking whether there is anything else to do."""
 
 
-def make_consumer(settings: Settings, group: str | None = None) -> AIOKafkaConsumer:
-    """A consumer as the projector needs it, not yet started."""
+def make_consumer(
+    settings: Settings, group: str | None = None, instance: str | None = None
+) -> AIOKafkaConsumer:
+    """A consumer as the projector needs it, not yet started.
+
+    ``instance`` makes it a static member of its group (KIP-345): who comes back under the same name within
+    the session's timeout goes on with its partitions, without a rebalance.
+    """
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         group_id=group,
+        group_instance_id=instance,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH,

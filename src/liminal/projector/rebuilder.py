@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from liminal.errors import LiminalError
+from liminal.projector.garbage import collected_seldom
 from liminal.projector.generation import generations
 from liminal.projector.rebuild import fold_partitions, read_plan, run_rebuild
 from liminal.projector.resources import open_resources
@@ -28,7 +29,7 @@ def _end_with_parent() -> None:
 
 async def work(job: dict[str, Any]) -> None:
     """Run a whole rebuild, or fold some of its partitions up to their targets."""
-    async with open_resources(Settings(**job["settings"])) as resources:
+    async with collected_seldom(), open_resources(Settings(**job["settings"])) as resources:
         if "rebuild" in job:
             return await run_rebuild(resources, await read_plan(resources, job["rebuild"]))
         async with resources.pool.acquire() as connection:

@@ -86,12 +86,13 @@ async def fold_aside(
     positions: Mapping[int, int],
     schema: str,
     *,
+    side_by_side: bool = True,
     on_progress: OnProgress | None = None,
 ) -> list[Generation]:
     """Fold these definitions up to ``positions`` into one new scratch schema, without views and indexes.
 
-    A projection that judges is always among them, so that nothing rests on earlier verdicts.
-    Raises SchemaTaken.
+    A projection that judges is always among them, so that nothing rests on earlier verdicts. The partitions
+    are folded side by side, or one after the other. Raises SchemaTaken.
     """
     chosen = {d.name: d for d in definitions}
     if not any(VERDICT in d.folds for d in definitions):
@@ -116,7 +117,7 @@ async def fold_aside(
     finally:
         await connection.close()
     try:
-        await _fold(resources, made, positions, on_progress)
+        await _fold(resources, made, positions, side_by_side, on_progress)
     except BaseException:
         await drop_scratch(resources, schema)
         raise
@@ -127,10 +128,13 @@ async def _fold(
     resources: Resources,
     made: Sequence[Generation],
     positions: Mapping[int, int],
+    side_by_side: bool,
     on_progress: OnProgress | None,
 ) -> None:
+    turns = asyncio.Semaphore(len(positions) if side_by_side else 1)
+
     async def fold(partition: int, stop: int) -> None:
-        async with Session(resources.settings) as session:
+        async with turns, Session(resources.settings) as session:
             folder = Folder(session, live=False, strict=False)
             await fold_range(resources, session, folder, made, partition, stop)
 

@@ -63,11 +63,16 @@ async def hash_live(resources: Resources, names: Sequence[str] | None = None) ->
 
 
 async def verify(
-    resources: Resources, names: Sequence[str] | None = None, *, on_progress: OnProgress | None = None
+    resources: Resources,
+    names: Sequence[str] | None = None,
+    *,
+    side_by_side: bool = True,
+    on_progress: OnProgress | None = None,
 ) -> list[Verified]:
     """Fold the log again, aside, to where the live read models stand, and compare every table's hash.
 
-    The fresh fold uses the definition that the live generation was made from. Raises UnknownProjection.
+    The fresh fold uses the definition that the live generation was made from, and takes the partitions side
+    by side, or one after the other.
     """
     results: list[Verified] = []
     pending = await _snapshots(resources, names)
@@ -76,7 +81,12 @@ async def verify(
         positions = pending[0].positions
         together = [shot for shot in pending if shot.positions == positions]
         pending = [shot for shot in pending if shot.positions != positions]
-        results.extend(await _compare(resources, together, positions, on_progress))
+        schema = f"verify_{secrets.token_hex(4)}"
+        definitions = [shot.definition for shot in together]
+        await fold_aside(
+            resources, definitions, positions, schema, side_by_side=side_by_side, on_progress=on_progress
+        )
+        results.extend(await _compare(resources, together, positions, schema))
     return sorted(results, key=lambda result: result.projection)
 
 
@@ -84,11 +94,8 @@ async def _compare(
     resources: Resources,
     shots: Sequence[_Snapshot],
     positions: Mapping[int, int],
-    on_progress: OnProgress | None,
+    schema: str,
 ) -> list[Verified]:
-    schema = f"verify_{secrets.token_hex(4)}"
-    definitions = [shot.definition for shot in shots]
-    await fold_aside(resources, definitions, positions, schema, on_progress=on_progress)
     try:
         connection = await connect(resources.settings)
         try:

@@ -95,9 +95,11 @@ class Worker(ConsumerRebalanceListener):
         resources: Resources,
         *,
         batch_size: int = BATCH,
+        instance: str | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._resources = resources
+        self._instance = instance
         self._on_ready = on_ready
         self._topic = resources.settings.topic
         self._size = batch_size
@@ -125,7 +127,7 @@ class Worker(ConsumerRebalanceListener):
     async def run(self) -> None:
         """Fold until ``stop``. Raises DatabaseLost when Postgres stays away, and what is a defect."""
         group = f"liminal.projector.{await installation(self._resources.pool)}"
-        consumer = make_consumer(self._resources.settings, group)
+        consumer = make_consumer(self._resources.settings, group, self._instance)
         await consumer.start()
         consumer.subscribe([self._topic], listener=self)
         batches: asyncio.Queue[Fetched] = asyncio.Queue(1)

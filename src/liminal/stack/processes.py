@@ -47,7 +47,7 @@ class Process:
 
 
 PROCESSES: tuple[Process, ...] = (
-    Process("projector", "liminal.cli", ("projector",)),
+    Process("projector", "liminal.cli", ("projector", "--instance", "%h")),
     Process("api", "liminal.cli", ("api",), web=True, ready_path="/readyz"),
 )
 
