@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from liminal.engine.model import attend, attend_causal, segment_mask
 from liminal.engine.training import losses
 
 KEYS = jax.random.split(jax.random.key(0), 4)
@@ -57,3 +58,15 @@ def test_the_kl_to_the_base_and_its_gradient_are_right_whole_and_in_chunks(
     np.testing.assert_allclose(
         found, jax.grad(lambda states: (plain_kl(states) * WEIGHTS).sum())(STATES), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("length", [100, 129, 300])
+def test_attention_in_blocks_is_attention_at_once(length: int) -> None:
+    q, k, v = (
+        jax.random.normal(key, (2, length, heads, 16)) for key, heads in zip(KEYS, (4, 2, 2), strict=False)
+    )
+    segments = jnp.where(jnp.arange(length) < length // 2, 1, 2)[None].repeat(2, 0)
+    positions = jnp.arange(length)[None].repeat(2, 0)
+    mask = segment_mask(segments, positions, window=None)
+    k, v = k.swapaxes(1, 2), v.swapaxes(1, 2)
+    np.testing.assert_allclose(attend_causal(q, k, v, mask), attend(q, k, v, mask), atol=1e-6)
