@@ -75,49 +75,58 @@ async def import_adapter(
     )
     version = (row["last"] or 0) + 1 if row else 1
     serving = row["serving_version"] if row else None
-    events: list[Event] = []
-    if row is None:
-        events.append(
-            AdapterCreated(
-                adapter_id=adapter_id,
-                name=name,
-                kind="imported",
-                scope="tenant",
-                subject=tenant,
-                base_model=model.name,
-            )
-        )
-    events += [
-        AdapterVersionTrained(
-            adapter_id=adapter_id,
-            adapter_version=version,
-            weights=BlobRef(hash=blob.hash, size=blob.size),
-            content_hash=adapter.content_hash,
-            base_model=model.name,
-            base_hash=model.fingerprint,
-            rank=adapter.rank,
-            alpha=adapter.alpha,
-            targets=sorted({target for _, target in adapter.tensors}),
-        ),
-        AdapterVersionEvaluated(
-            adapter_id=adapter_id,
-            adapter_version=version,
-            passed=figure.passed,
-            figures=[figure],
-            baseline_version=None,
-            examples=len(answers),
-            seed=0,
-        ),
-        AdapterVersionPromoted(adapter_id=adapter_id, adapter_version=version, previous=serving, by="admin")
-        if figure.passed
-        else AdapterVersionRejected(
-            adapter_id=adapter_id, adapter_version=version, by="rule", reasons=[figure.name], figures=[figure]
-        ),
-    ]
-    correlation = new_id()
-    meta = Meta(
-        owner=tenant, tenant=tenant, actor=actor, stream=f"adapter-{adapter_id}", correlation=correlation
+    trained = AdapterVersionTrained(
+        adapter_id=adapter_id,
+        adapter_version=version,
+        weights=BlobRef(hash=blob.hash, size=blob.size),
+        content_hash=adapter.content_hash,
+        base_model=model.name,
+        base_hash=model.fingerprint,
+        rank=adapter.rank,
+        alpha=adapter.alpha,
+        targets=sorted({target for _, target in adapter.tensors}),
     )
+    events = _events(trained, figure, len(answers), serving)
+    if row is None:
+        events.insert(0, _created(trained, name, tenant))
+    stream = f"adapter-{adapter_id}"
+    meta = Meta(owner=tenant, tenant=tenant, actor=actor, stream=stream, correlation=new_id())
     positions = await log.append_many([(event, meta) for event in events])
     await log.wait_for(max(positions))
     return Imported(adapter_id, version, adapter.content_hash, figure.passed, [figure])
+
+
+def _created(trained: AdapterVersionTrained, name: str, tenant: str) -> AdapterCreated:
+    return AdapterCreated(
+        adapter_id=trained.adapter_id,
+        name=name,
+        kind="imported",
+        scope="tenant",
+        subject=tenant,
+        base_model=trained.base_model,
+    )
+
+
+def _events(
+    trained: AdapterVersionTrained, figure: Figure, examples: int, serving: int | None
+) -> list[Event]:
+    """That the version exists, what its gate measured, and what follows from it."""
+    adapter_id, version = trained.adapter_id, trained.adapter_version
+    evaluated = AdapterVersionEvaluated(
+        adapter_id=adapter_id,
+        adapter_version=version,
+        passed=figure.passed,
+        figures=[figure],
+        baseline_version=None,
+        examples=examples,
+        seed=0,
+    )
+    if figure.passed:
+        promoted = AdapterVersionPromoted(
+            adapter_id=adapter_id, adapter_version=version, previous=serving, by="admin"
+        )
+        return [trained, evaluated, promoted]
+    rejected = AdapterVersionRejected(
+        adapter_id=adapter_id, adapter_version=version, by="rule", reasons=[figure.name], figures=[figure]
+    )
+    return [trained, evaluated, rejected]

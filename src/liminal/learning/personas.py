@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -158,15 +158,26 @@ class PersonaLearner:
             BlobRef(hash=blob.hash, size=blob.size),
             UUID(event["_id"]),
         )
-        queued = TrainingQueued(
+        reason = "withdrawal" if withdrawn else "more_evidence" if known else "approved"
+        queued = self._queued(run, evidence, reason)
+        try:
+            await self._append(run, queued, "training", "queued", expected=0)
+        except VersionConflict:
+            log.info("learn.queued_elsewhere", run=str(run.id))
+        return run
+
+    def _queued(
+        self, run: Run, evidence: Evidence, reason: Literal["withdrawal", "more_evidence", "approved"]
+    ) -> TrainingQueued:
+        return TrainingQueued(
             run_id=run.id,
             adapter_id=run.adapter_id,
             adapter_version=run.version,
             scope="user",
-            subject=str(owner),
+            subject=str(run.owner),
             base_model=self._model.name,
             base_hash=self._model.fingerprint,
-            parent_version=serving,
+            parent_version=run.parent_version,
             dataset=Dataset(
                 blob=run.dataset,
                 examples=len(evidence.learned),
@@ -181,13 +192,8 @@ class PersonaLearner:
                 if value is not None
             },
             seed=CONFIG.seed,
-            reason="withdrawal" if withdrawn else "more_evidence" if known else "approved",
+            reason=reason,
         )
-        try:
-            await self._append(run, queued, "training", "queued", expected=0)
-        except VersionConflict:
-            log.info("learn.queued_elsewhere", run=str(run.id))
-        return run
 
     async def _learn(self, run: Run, evidence: Evidence) -> None:
         started = TrainingStarted(run_id=run.id, worker=f"{os.uname().nodename}:{os.getpid()}")
