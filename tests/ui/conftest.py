@@ -79,7 +79,7 @@ def arrive(stack: Stack, browser: Browser) -> Generator[Callable[..., Visitor]]:
     visitors: list[Visitor] = []
 
     def make(**options: object) -> Visitor:
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         context.set_default_timeout(PATIENCE)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         visitor = Visitor(context.new_page(), context, stack.run.urls["web"])

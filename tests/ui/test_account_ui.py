@@ -51,7 +51,7 @@ def test_a_second_factor_is_set_up_asked_for_and_switched_off(visitor: Visitor, 
     visitor.shot("second-factor")
     secret = page.locator("dialog code").inner_text()
     totp = pyotp.TOTP(secret)
-    page.get_by_label("Code").fill(totp.now())
+    page.get_by_label("Code", exact=True).fill(totp.now())
     page.get_by_role("button", name="Switch on").click()
     codes = page.locator("dialog li")
     expect(codes.first).to_be_visible()
@@ -92,9 +92,10 @@ def test_an_api_key_is_shown_once_and_can_be_revoked(visitor: Visitor) -> None:
 def test_signing_out_leaves_nothing_of_the_person_in_the_browser(visitor: Visitor) -> None:
     page = visitor.page
     page.get_by_label("Message", exact=True).fill("A secret draft")
-    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("button", name="your account").click()
     page.get_by_role("menuitem", name="Sign out").click()
     expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+    page.wait_for_load_state()
     kept = page.evaluate("Object.keys(localStorage)")
     assert [key for key in kept if re.match(r"liminal\.[0-9a-f-]{36}\.", key)] == []
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.sync_api import expect
 from tests.ui.visitor import PASSWORD, Visitor
@@ -21,13 +19,12 @@ def test_an_admin_rebuilds_verifies_switches_and_goes_back(admin: Visitor) -> No
     row.get_by_role("button", name="Verify").click()
     expect(row.get_by_text("Folded again, and equal")).to_be_visible()
     row.get_by_role("button", name="Rebuild").click()
-    switch = row.get_by_role("button", name=re.compile("^Switch to version"))
+    switch = row.get_by_role("button", name="Switch to the new rows")
     switch.wait_for()
     admin.shot("projections")
     switch.click()
     page.get_by_role("dialog").get_by_role("button", name="Switch").click()
-    back = row.get_by_role("button", name=re.compile("^Back to version"))
-    back.click()
+    row.get_by_role("button", name="Back to the rows before").click()
     page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("figure", name="Lag in seconds")).to_be_visible()

@@ -17,14 +17,12 @@ const refused = (error: unknown) => toast(wordsOf(error), { look: "error" })
 
 /** Rebuild, verify, switch and roll back one projection. */
 export function Operations({ projection }: { projection: Projection }) {
-  const { name, versions, live_version } = projection
+  const { name, versions } = projection
   const queries = useQueryClient()
   const refresh = () => queries.invalidateQueries({ queryKey: ["projections"] })
   const building = versions.some(({ state }) => state === "building")
   const ready = versions.findLast(({ state }) => state === "ready")
-  const earlier = versions.findLast(
-    ({ state, version }) => state === "retired" && version < (live_version ?? 0),
-  )
+  const earlier = versions.findLast(({ state }) => state === "retired")
   const [asked, setAsked] = useState<"switch" | "rollback" | null>(null)
   const close = () => setAsked(null)
 
@@ -55,12 +53,12 @@ export function Operations({ projection }: { projection: Projection }) {
         </Button>
         {ready && (
           <Button small look="primary" onClick={() => setAsked("switch")}>
-            Switch to version {ready.version}
+            Switch to the new rows
           </Button>
         )}
         {earlier && (
           <Button small onClick={() => setAsked("rollback")}>
-            <Undo2 className="size-3.5" /> Back to version {earlier.version}
+            <Undo2 className="size-3.5" /> Back to the rows before
           </Button>
         )}
       </div>
@@ -68,7 +66,7 @@ export function Operations({ projection }: { projection: Projection }) {
       {verify.data && <Verdict {...verify.data} />}
       {asked && (
         <Confirm
-          title={asked === "switch" ? `Switch to version ${ready?.version}?` : "Roll back?"}
+          title={asked === "switch" ? "Switch to the new rows?" : "Go back to the rows before?"}
           action={asked === "switch" ? "Switch" : "Roll back"}
           look="primary"
           busy={move.isPending}
@@ -76,8 +74,8 @@ export function Operations({ projection }: { projection: Projection }) {
           onClose={close}
         >
           {asked === "switch"
-            ? `Readers of “${name}” see the new rows from then on, all at once. The old version stays, for the way back.`
-            : `Readers of “${name}” see the rows of version ${earlier?.version} again, at once.`}
+            ? `Readers of “${name}” see ${ready?.schema} from then on, all at once. What they see now stays, for the way back.`
+            : `Readers of “${name}” see ${earlier?.schema} again, all at once.`}
         </Confirm>
       )}
     </div>

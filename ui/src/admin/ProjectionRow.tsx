@@ -37,6 +37,11 @@ export function ProjectionRow({ projection, samples, measure, onPoint }: Props) 
           <span className="flex items-center gap-2">
             <span className="font-mono text-sm font-medium">{name}</span>
             {live_version !== null && <Chip>version {live_version}</Chip>}
+            {projection.changed && (
+              <Chip look="tide" title="Its folds on disk are newer than its rows">
+                needs a rebuild
+              </Chip>
+            )}
             {parked > 0 && <Chip look="rose">{parked} parked</Chip>}
             {building && (
               <Chip look="tide">building {Math.round((building.progress ?? 0) * 100)}%</Chip>
@@ -84,8 +89,8 @@ function Versions({ versions }: { versions: readonly ProjectionVersion[] }) {
     <section>
       <h3 className="mb-1 text-sm font-semibold text-faint">Versions</h3>
       <ul>
-        {versions.map(({ version, schema, state, events }) => (
-          <li key={version} className="flex items-center gap-3 py-1.5 text-sm">
+        {versions.map(({ schema, state, events }) => (
+          <li key={schema} className="flex items-center gap-3 py-1.5 text-sm">
             <Chip look={looks[state]}>{state}</Chip>
             <span className="font-mono text-xs">{schema}</span>
             <span className="ml-auto text-faint tabular-nums">{count(events)} events</span>

@@ -33,7 +33,7 @@ export default function Projections() {
   }, [])
   return (
     <div className="flex h-full flex-col">
-      <TopBar title="Projections" />
+      <TopBar title="Projections" plain={items.length > 0} />
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto max-w-5xl px-4 pt-4 pb-20 sm:px-8">
           {list.isPending && <Bars rows={6} className="pt-8" />}

@@ -95,5 +95,6 @@ function useTitle(id: string | null, ours: boolean): string {
     retry: false,
   })
   const conversation = listed ?? single.data
-  return conversation ? titleOf(conversation) : ""
+  if (conversation) return titleOf(conversation)
+  return id === null ? "" : "Conversation"
 }

@@ -14,6 +14,8 @@ interface Props {
   items: readonly (Item | "line")[]
   children: ReactNode
   className?: string
+  /** The button's content is its name. */
+  named?: boolean
   /** Which edge of the button the menu hangs from. */
   align?: "start" | "end"
   header?: ReactNode
@@ -22,7 +24,15 @@ interface Props {
 const GAP = 6
 
 /** A menu on the browser's own popover: top layer, Escape and a click elsewhere close it. */
-export function Menu({ label, items, children, className = "", align = "end", header }: Props) {
+export function Menu({
+  label,
+  items,
+  children,
+  className = "",
+  align = "end",
+  named,
+  header,
+}: Props) {
   const id = useId()
   const button = useRef<HTMLButtonElement>(null)
   const menu = useRef<HTMLDivElement>(null)
@@ -64,8 +74,8 @@ export function Menu({ label, items, children, className = "", align = "end", he
         type="button"
         popoverTarget={id}
         aria-haspopup="menu"
-        aria-label={label}
-        title={label}
+        aria-label={named ? undefined : label}
+        title={named ? undefined : label}
         className={className}
       >
         {children}

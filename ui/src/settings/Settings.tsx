@@ -30,7 +30,7 @@ export default function Settings({ section }: { section: string }) {
   }, [chosen])
   return (
     <div className="flex h-full flex-col">
-      <TopBar title="Settings" />
+      <TopBar title="Settings" plain />
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto flex w-full max-w-5xl flex-col gap-x-14 gap-y-6 px-4 pt-4 pb-20 sm:px-8 md:flex-row md:pt-8">
           <nav aria-label="Settings" className="shrink-0 md:w-52">

@@ -223,6 +223,7 @@ function Person() {
     <div className="border-t border-line p-2">
       <Menu
         label="Your account"
+        named
         align="start"
         className="flex w-full items-center gap-2.5 rounded-md p-2 text-left text-sm hover:bg-hover"
         header={
@@ -252,7 +253,10 @@ function Person() {
         ]}
       >
         <Initials name={nameOf(account)} />
-        <span className="min-w-0 flex-1 truncate font-[550]">{nameOf(account)}</span>
+        <span className="min-w-0 flex-1 truncate font-[550]">
+          {nameOf(account)}
+          <span className="sr-only">, your account</span>
+        </span>
         <MoreHorizontal className="size-4 text-faint" />
       </Menu>
     </div>

@@ -8,8 +8,16 @@ import { useClient, useLink } from "@/store/react"
 import { useLayout } from "./layout"
 import { shownHint } from "./shortcuts"
 
+interface Props {
+  title: string
+  /** The room has a heading of its own below. */
+  plain?: boolean
+  children?: ReactNode
+}
+
 /** The line at the head of every room: where one is, and whether all is well. */
-export function TopBar({ title, children }: { title: ReactNode; children?: ReactNode }) {
+export function TopBar({ title, plain, children }: Props) {
+  const Title = plain || !title ? "div" : "h1"
   const { sidebarShown, toggleSidebar } = useLayout()
   return (
     <header className="flex h-14 shrink-0 items-center gap-2 px-3 sm:px-4">
@@ -21,7 +29,7 @@ export function TopBar({ title, children }: { title: ReactNode; children?: React
       >
         <PanelLeft />
       </IconButton>
-      <div className="min-w-0 flex-1 truncate text-sm font-[550] text-soft">{title}</div>
+      <Title className="min-w-0 flex-1 truncate text-sm font-[550] text-soft">{title}</Title>
       {children}
       <Connection />
       <ModelBadge />
