@@ -41,6 +41,18 @@ check: setup ## Formatting, lint, strict types, schemas, lengths; of the web int
 	$(BIN)/python .ci/house.py
 	$(NPM) run --silent check
 
+storm: setup ## The whole storm: 1M events, workers and brokers killed all the while, nothing lost or twice
+	@$(BIN)/liminal bench storm
+
+bench: setup ## Every figure of docs/benchmarks.md that needs no peers (give the machine nothing else to do)
+	@for figure in append fold rebuild lag decode adapters embed train; do $(BIN)/liminal bench $$figure || exit 1; done
+
+bench-peers: setup ## The engine and its peers in turns (transformers, PEFT, llama.cpp; fetches 6 GB)
+	@$(BIN)/python tests/parity/peers/bench.py
+
+parity: setup ## Recompute the golden values with TRL, PEFT and transformers, and compare (fetches 6 GB)
+	@$(BIN)/python tests/parity/live.py
+
 format: setup ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
