@@ -6,10 +6,10 @@ LOCKS := src/liminal/stack/locks
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-ui parity bench-peers check format lock jars-lock settings-table clean
+.PHONY: help setup up down test test-ui parity bench-peers check storm bench format lock jars-lock settings-table clean
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Fetch and build all that the checkout needs (up, test and check do it by themselves)
 	@$(PYTHON) src/liminal/stack/bootstrap.py
@@ -46,12 +46,6 @@ storm: setup ## The whole storm: 1M events, workers and brokers killed all the w
 
 bench: setup ## Every figure of docs/benchmarks.md that needs no peers (give the machine nothing else to do)
 	@for figure in append fold rebuild lag decode adapters embed train; do $(BIN)/liminal bench $$figure || exit 1; done
-
-bench-peers: setup ## The engine and its peers in turns (transformers, PEFT, llama.cpp; fetches 6 GB)
-	@$(BIN)/python tests/parity/peers/bench.py
-
-parity: setup ## Recompute the golden values with TRL, PEFT and transformers, and compare (fetches 6 GB)
-	@$(BIN)/python tests/parity/live.py
 
 format: setup ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix --quiet . || true
