@@ -88,6 +88,6 @@ def test_nothing_scrolls_sideways_on_a_phone(arrive: Callable[..., Visitor], adm
     phone.page.get_by_role("button", name="Show the list").click()
     phone.shot("phone-list")
     phone.page.get_by_role("dialog", name="Conversations").get_by_role(
-        "link", name="New conversation"
+        "link", name="New conversation", exact=True
     ).click()
     phone.page.get_by_label("Message", exact=True).wait_for()

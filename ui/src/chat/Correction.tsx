@@ -13,7 +13,8 @@ export default function Correction({ message }: { message: Message }) {
   const { give } = useFeedback()
   const changed = text.trim() !== "" && text !== (earlier?.text ?? message.content)
   const save = async () => {
-    if (changed && (await give(message, { kind: "correction", text }))) answerActions.close()
+    if (changed && (await give(message, { kind: "correction", text })))
+      answerActions.finish("correct", message.id)
   }
   const keys = (event: KeyboardEvent) => {
     if (event.key === "Escape") answerActions.close()
@@ -24,9 +25,9 @@ export default function Correction({ message }: { message: Message }) {
       aria-label="Correct the answer"
       className="settle overflow-hidden rounded-lg border border-lamp-line bg-lamp-wash"
     >
-      <h3 className="px-5 pt-3.5 text-sm font-semibold text-lamp-ink">
+      <p className="px-5 pt-3.5 text-sm font-semibold text-lamp-ink">
         Write it as it should have been
-      </h3>
+      </p>
       <textarea
         aria-label="The corrected answer"
         // biome-ignore lint/a11y/noAutofocus: the person asked to write here

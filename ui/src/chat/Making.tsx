@@ -40,7 +40,7 @@ export function Making({ message, trace }: { message: Message; trace: Trace }) {
         onToggle={(event) => event.newState === "open" && place()}
         className="fixed w-84 max-w-[calc(100vw-1rem)] rounded-lg border border-line bg-raised p-4 text-sm shadow-2"
       >
-        <h3 className="mb-3 font-serif text-lg font-[480]">How this answer was made</h3>
+        <p className="mb-3 font-serif text-lg font-[480]">How this answer was made</p>
         {adapters.length > 0 && <Adapters adapters={adapters} />}
         <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1.5">
           <Row name="Model">{trace.model}</Row>

@@ -29,7 +29,8 @@ export function Teach({ message, work }: { message: Message; work: "rule" | "not
   const save = async (event: FormEvent) => {
     event.preventDefault()
     const words = text.trim()
-    if (words && (await give(message, { kind, text: words }))) answerActions.close()
+    if (words && (await give(message, { kind, text: words })))
+      answerActions.finish(work, message.id)
   }
   return (
     <form

@@ -19,6 +19,10 @@ function set(next: Open | null) {
 export const answerActions = {
   open: (work: Work, messageId: string) => set({ work, messageId }),
   close: () => set(null),
+  /** Closes one work, and nothing else that was opened meanwhile. */
+  finish: (work: Work, messageId: string) => {
+    if (current?.work === work && current.messageId === messageId) set(null)
+  },
 }
 
 const subscribe = (listener: () => void) => {

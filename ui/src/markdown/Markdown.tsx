@@ -66,7 +66,8 @@ function one(node: Nodes, context: Context): ReactNode {
       return <p>{all(node, context)}</p>
     }
     case "heading":
-      return createElement(`h${node.depth}`, null, ...all(node, context))
+      // the page's own heading is the first level
+      return createElement(`h${Math.min(6, node.depth + 1)}`, null, ...all(node, context))
     case "emphasis":
       return <em>{all(node, context)}</em>
     case "strong":
