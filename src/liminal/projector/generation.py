@@ -156,15 +156,7 @@ async def create_generation(
     )
     assert row is not None
     generation = _generation(row)
-    for fold, statement in definition.folds.items():
-        name = generation.function(fold)
-        body = FUNCTION.format(name=name, path=search_path(schema), statement=statement)
-        try:
-            await connection.execute(body)
-            # a function's body is looked at when it first runs
-            await connection.execute(f"SELECT {name}('[]')")
-        except asyncpg.PostgresError as error:
-            raise BadDefinition(f"{definition.name}/folds/{fold}.sql: {error}") from error
+    await _create_folds(connection, generation, definition)
     await connection.execute("SET LOCAL search_path = DEFAULT")
     await connection.execute(
         "INSERT INTO liminal.checkpoints (generation_id, partition, live) "
@@ -174,6 +166,17 @@ async def create_generation(
         partitions,
     )
     return generation
+
+
+async def _create_folds(connection: Connection, generation: Generation, definition: Definition) -> None:
+    for fold, statement in definition.folds.items():
+        name, path = generation.function(fold), search_path(generation.schema)
+        try:
+            await connection.execute(FUNCTION.format(name=name, path=path, statement=statement))
+            # a function's body is looked at when it first runs
+            await connection.execute(f"SELECT {name}('[]')")
+        except asyncpg.PostgresError as error:
+            raise BadDefinition(f"{definition.name}/folds/{fold}.sql: {error}") from error
 
 
 async def definition_of(connection: Connection, generation: Generation) -> Definition:

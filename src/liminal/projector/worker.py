@@ -87,7 +87,8 @@ class Worker(ConsumerRebalanceListener):
     """Folds every partition that the group gives it into every live generation.
 
     ``tally`` counts what it did. Run it with ``run``; ``stop`` ends it between two batches. ``on_ready`` is
-    called when the group has given it partitions, or none because others have them all.
+    called when the group has given it partitions, or none because others have them all. A generation that is
+    further behind the others than ``near`` events catches up beside them.
     """
 
     def __init__(
@@ -96,10 +97,12 @@ class Worker(ConsumerRebalanceListener):
         *,
         batch_size: int = BATCH,
         instance: str | None = None,
+        near: int = NEAR,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._resources = resources
         self._instance = instance
+        self._near_enough = near
         self._on_ready = on_ready
         self._topic = resources.settings.topic
         self._size = batch_size
@@ -217,7 +220,7 @@ class Worker(ConsumerRebalanceListener):
         if not standings:
             return []
         front = max(s.position for s in standings)
-        near = [s for s in standings if s.generation.judges or front - s.position <= NEAR]
+        near = [s for s in standings if s.generation.judges or front - s.position <= self._near_enough]
         for standing in standings:
             key = (standing.generation.id, partition)
             if standing not in near and key not in self._chasing:
@@ -233,7 +236,7 @@ class Worker(ConsumerRebalanceListener):
                 while (goal := self._goal(partition)) is not None:
                     await fold_range(self._resources, session, folder, [generation], partition, goal)
                     lane = self._lanes.get(partition)
-                    if lane is not None and lane.position - goal <= NEAR // 2:
+                    if lane is not None and lane.position - goal <= self._near_enough // 2:
                         del self._lanes[partition]
                         return
         except Exception:
