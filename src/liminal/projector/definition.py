@@ -85,15 +85,11 @@ class Definition:
 
 
 def projections_folder() -> Path:
-    """The folder ``projections``: inside the installed package, else beside ``src`` in a checkout.
-
-    Raises BadDefinition when there is neither.
-    """
-    package = Path(__file__).parent.parent
-    for folder in (package / "projections", package.parent.parent / "projections"):
-        if folder.is_dir():
-            return folder
-    raise BadDefinition("there is no folder projections, neither in the package nor beside src")
+    """The folder ``projections`` of the checkout. Raises BadDefinition where there is none."""
+    folder = Path(__file__).parents[3] / "projections"
+    if not folder.is_dir():
+        raise BadDefinition("there is no folder projections beside src; run liminal from a checkout")
+    return folder
 
 
 def load_definitions(folder: Path | None = None) -> dict[str, Definition]:
