@@ -26,11 +26,13 @@ from liminal.engine.training.run import TrainingRun
 from liminal.engine.weights import module_path
 
 TOLERANCE = 1e-5
-DATA = {"dpo_first": "dpo", "dpo_promoted": "dpo", "unpaired": "kto"}
+DATA = {"dpo_first": "dpo", "dpo_promoted": "dpo", "dpo_sft": "dpo", "unpaired": "kto"}
 START = {"dpo_first": "zero", "dpo_promoted": "next", "kto": "trained"}
 ANSWERS = ["sft", "sft_text", "sft_messages"]
-COMPARED = ["dpo", "dpo_first", "dpo_promoted", "kto", "unpaired"]
-PASSES = [(case, "precomputed") for case in [*ANSWERS, *COMPARED]] + [(case, "joint") for case in COMPARED]
+COMPARED = ["dpo", "dpo_first", "dpo_promoted", "dpo_sft", "kto", "unpaired"]
+PASSES = [(case, "precomputed") for case in [*ANSWERS, *COMPARED]] + [
+    (case, "joint") for case in ("dpo", "dpo_promoted", "kto")
+]
 
 
 class Golden:
@@ -61,6 +63,7 @@ class Golden:
                 "undesirable_weight": 1.33 if case == "kto" else 1.0,
                 "unpaired": unpaired,
                 "reference": reference,
+                "chosen_weight": 0.5 if case == "dpo_sft" else 0.0,
                 **settings,
             }
         )
@@ -137,8 +140,10 @@ def test_a_fresh_adapters_first_dpo_loss_is_ln_2(trl: Golden) -> None:
     assert float(losses.total) == pytest.approx(math.log(2), abs=1e-7)
 
 
-@pytest.mark.parametrize("settings", [{"packing": False}, {"micro_tokens": 64}, {"remat": True}])
-@pytest.mark.parametrize("case", ["sft", "dpo"])
+@pytest.mark.parametrize(
+    ("case", "settings"),
+    [("sft", {"packing": False}), ("dpo", {"micro_tokens": 64}), ("dpo", {"remat": True})],
+)
 def test_neither_layout_nor_accumulation_nor_recomputing_changes_the_gradient(
     trl: Golden, case: str, settings: dict[str, Any]
 ) -> None:

@@ -221,6 +221,8 @@ def make(out: Path) -> None:
         shop.record("sft_messages", shop.trainer("sft", SFT_MESSAGES, "start", assistant_only_loss=True))
         shop.record("dpo", shop.trainer("dpo", DPO, None, beta=0.1))
         shop.record("dpo_first", shop.trainer("dpo", DPO, "zero", beta=0.1))
+        both = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.5]}
+        shop.record("dpo_sft", shop.trainer("dpo", DPO, None, beta=0.1, **both))
         shop.record("unpaired", shop.trainer("kto", KTO, None, beta=0.1, loss_type="apo_zero_unpaired"))
         _against_promoted(shop)
         _trajectory(shop)
