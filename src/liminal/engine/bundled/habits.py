@@ -50,10 +50,8 @@ def openers(tone: Tone) -> frozenset[str]:
     """Every opener of a tone."""
     place = ("neutral", "formal", "casual").index(tone)
     own = {row["openers"][place] for row in table("smalltalk").values()}
-    fixed = {"neutral": "Understood!", "formal": "Very well.", "casual": "Got it!"}[tone]
-    return frozenset(
-        {*own, OPENERS[tone], q.DECLINE_OPENERS[place], fixed, "Hello!", "Good day.", "Hey there!"} - {""}
-    )
+    fixed = (("Understood!", "Very well.", "Got it!")[place], ("Hello!", "Good day.", "Hey there!")[place])
+    return frozenset({*own, OPENERS[tone], q.DECLINE_OPENERS[place], *fixed} - {""})
 
 
 _MONTH_NAMES = "|".join(sorted({name for names in MONTHS.values() for name in names}))
