@@ -20,7 +20,7 @@ from liminal.engine.options import EngineOptions
 from liminal.engine.params import LoraPair, Params
 from liminal.engine.request import Delta, Request, Sampling
 
-OPTIONS = EngineOptions(slots=3, context=3 * BLOCK - 64, chunks=(16, 64), rows=40, queue=16, warm=False)
+OPTIONS = EngineOptions(slots=2, context=3 * BLOCK - 64, chunks=(32,), rows=40, queue=16, warm=False)
 
 
 @pytest.fixture(scope="session")

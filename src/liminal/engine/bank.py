@@ -20,11 +20,8 @@ from numpy.typing import NDArray
 
 from liminal.engine.config import ModelConfig
 from liminal.engine.errors import AdapterInvalid, AdapterNotFound, BankFull
-from liminal.engine.params import TARGETS, Lora, LoraPair
+from liminal.engine.params import PAGE, TARGETS, Lora, LoraPair
 from liminal.engine.peft import Adapter, check_adapter, load_adapter
-
-PAGE = 8
-"""Rank rows that are written together."""
 
 Pages = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Per target, a [layers, PAGE, in] and b [layers, PAGE, out]: one page of every layer, in host memory."""

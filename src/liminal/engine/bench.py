@@ -280,7 +280,9 @@ from liminal.engine.weights import load_params
 keep_compiled(sys.argv[2])
 config = shape_135m()
 options = EngineOptions(context=1024, rows=128)
-Engine(config, load_params(sys.argv[1], config), number_tokenizer(config.vocab_size), options).close()
+engine = Engine(config, load_params(sys.argv[1], config), number_tokenizer(config.vocab_size), options)
+engine.warm_up()
+engine.close()
 print(time.perf_counter() - began)
 """
 

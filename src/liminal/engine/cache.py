@@ -18,7 +18,7 @@ from jax import lax
 
 from liminal.engine.config import ModelConfig
 from liminal.engine.model import embed, layer_forward, rms_norm, unembed
-from liminal.engine.params import Lora, LoraPair, Params
+from liminal.engine.params import Gates, Lora, LoraPair, Params
 from liminal.engine.rope import angles
 
 BLOCK = 256
@@ -113,7 +113,7 @@ def _extend(
     store: Store,
     block_of: Slice,
     lora: Lora | None,
-    gates: jax.Array | None,
+    gates: Gates | None,
 ) -> tuple[jax.Array, Cache]:
     """Hidden states [B, T, D] of new tokens, and the cache that includes them."""
     rotation = angles(config, positions)
@@ -139,7 +139,7 @@ def decode_step(
     positions: jax.Array,
     blocks: jax.Array,
     lora: Lora | None = None,
-    gates: jax.Array | None = None,
+    gates: Gates | None = None,
 ) -> tuple[jax.Array, Cache]:
     """Advance the first B slots by one token each.
 
@@ -172,7 +172,7 @@ def prefill_chunk(
     start: jax.Array,
     count: jax.Array,
     lora: Lora | None = None,
-    gates: jax.Array | None = None,
+    gates: Gates | None = None,
 ) -> tuple[jax.Array, Cache]:
     """Extend one slot by a chunk of its prompt.
 

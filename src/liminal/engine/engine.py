@@ -20,18 +20,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from liminal.engine.bank import PAGE, AdapterRegistry
+from liminal.engine.bank import AdapterRegistry
 from liminal.engine.compile_cache import keep_compiled
 from liminal.engine.config import ModelConfig, read_config
 from liminal.engine.errors import BankFull, EngineClosed, ModelInvalid, QueueFull, RequestInvalid
 from liminal.engine.grammar import GrammarFactory
 from liminal.engine.numerics import compute_dtype, quantise
 from liminal.engine.options import EngineOptions, check_memory, generation_defaults
-from liminal.engine.params import Params
+from liminal.engine.params import PAGE, Params
 from liminal.engine.peft import Adapter
 from liminal.engine.prefix import PrefixCache
 from liminal.engine.request import NEUTRAL, Delta, Message, Request, Sampling
-from liminal.engine.runner import Runner
+from liminal.engine.runner import Runner, uses_adapters
 from liminal.engine.scheduler import Scheduler
 from liminal.engine.sequence import Answer
 from liminal.engine.sharding import shard_params, tensor_mesh
@@ -68,8 +68,11 @@ class Engine:
         self._lock = threading.Lock()
         self._work = threading.Condition()
         self._closed: BaseException | None = None
+        self._warming = threading.Thread(target=self.warm_up, name=f"warm-{name}", daemon=True)
         if self.options.warm:
-            self.runner.programs.warm(self.runner.program_keys(), workers=2)
+            plain = [key for key in self.runner.program_keys() if not uses_adapters(key)]
+            self.runner.programs.warm(plain, workers=2)
+            self._warming.start()
         self._thread = threading.Thread(target=self._run, name=f"decode-{name}", daemon=True)
         self._thread.start()
 
@@ -172,6 +175,12 @@ class Engine:
         with self._work:
             self._work.notify()
 
+    def warm_up(self) -> None:
+        """Compile every program that serving can need; returns when all are there or the engine closes."""
+        for key in self.runner.program_keys():
+            if self._closed is None:
+                self.runner.programs.get(key)
+
     @property
     def kind(self) -> Literal["jax", "openai"]:
         """``jax``."""
@@ -208,6 +217,8 @@ class Engine:
         with self._work:
             self._work.notify()
         self._thread.join()
+        if self._warming.ident is not None:
+            self._warming.join()
 
     async def aclose(self) -> None:
         """As close, without blocking the event loop."""

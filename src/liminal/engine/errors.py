@@ -55,6 +55,12 @@ class AdapterInvalid(EngineError):
     code = "adapter_invalid"
 
 
+class NumbersOverflowed(EngineError):
+    """The model computed no number, most likely because an adapter or its gate is far too strong."""
+
+    code = "numbers_overflowed"
+
+
 class BankFull(EngineError):
     """The adapters of one request need more rank rows than the bank has, or all rows are pinned."""
 

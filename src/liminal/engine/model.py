@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from liminal.engine.config import ModelConfig
-from liminal.engine.params import Layer, Linear, Lora, LoraPair, Params
+from liminal.engine.params import PAGE, Gates, Layer, Linear, Lora, LoraPair, PageGates, Params
 from liminal.engine.rope import angles, rotate
 
 QUERY_BLOCKS, LEAST_BLOCK = 4, 128
@@ -55,17 +55,34 @@ def _int8_matmul(weight: jax.Array, scale: jax.Array, rows: jax.Array) -> jax.Ar
     return (product[:count] + product[count:] * (1.0 / 254.0)) * step * scale
 
 
-def lora_delta(pair: LoraPair, x: jax.Array, gates: jax.Array) -> jax.Array:
-    """Σ over rank rows: ((x @ a.T) * gates) @ b. x [B, T, in], gates [B, R] → [B, T, out]."""
+def lora_delta(pair: LoraPair, x: jax.Array, gates: Gates) -> jax.Array:
+    """Σ over rank rows: ((x @ a.T) * gates) @ b. x [B, T, in] → [B, T, out].
+
+    A gate of zero silences its row whatever the row computes, so that no batch row can be disturbed
+    by an adapter that it does not use. PageGates are for T = 1: every page then multiplies one
+    vector instead of the whole batch.
+    """
     batch, length, inner = x.shape
+    a, b = pair.a.astype(x.dtype), pair.b.astype(x.dtype)
     # flattened to two axes: XLA's CPU matrix product is up to twice as slow over three
-    z = x.reshape(-1, inner) @ pair.a.astype(x.dtype).T
-    z = z.reshape(batch, length, -1) * gates[:, None, :].astype(x.dtype)
-    return (z.reshape(batch * length, -1) @ pair.b.astype(x.dtype)).reshape(batch, length, -1)
+    rows = x.reshape(-1, inner)
+    if isinstance(gates, PageGates):
+        z = jnp.einsum("pi,pri->pr", rows[gates.owner], a.reshape(-1, PAGE, inner))
+        z = _gated(z, gates.gates)
+        y = jnp.einsum("pr,pro->po", z, b.reshape(*gates.gates.shape, -1))
+        y = jnp.where(jnp.isfinite(y), y, 0)
+        mine = (gates.owner[None, :] == jnp.arange(batch)[:, None]).astype(x.dtype)  # [B, pages]
+        return (mine @ y)[:, None, :]
+    z = _gated((rows @ a.T).reshape(batch, length, -1), gates[:, None, :])
+    return (z.reshape(batch * length, -1) @ b).reshape(batch, length, -1)
+
+
+def _gated(z: jax.Array, gates: jax.Array) -> jax.Array:
+    return jnp.where(gates != 0, z * gates.astype(z.dtype), 0)
 
 
 def adapted(
-    p: Linear, name: str, x: jax.Array, lora: Mapping[str, LoraPair] | None, gates: jax.Array | None
+    p: Linear, name: str, x: jax.Array, lora: Mapping[str, LoraPair] | None, gates: Gates | None
 ) -> jax.Array:
     """``linear`` plus the rank rows of that linear, if there are any. x [B, T, in] → [B, T, out]."""
     y = linear(p, x)
@@ -129,7 +146,7 @@ def layer_forward(
     rotation: tuple[jax.Array, jax.Array],
     attention: Attend,
     lora: Mapping[str, LoraPair] | None,
-    gates: jax.Array | None,
+    gates: Gates | None,
 ) -> jax.Array:
     """One decoder layer over x [B, T, D]; ``attention`` decides what the queries see."""
     batch, length, _ = x.shape
@@ -186,7 +203,7 @@ def hidden_states(
     positions: jax.Array | None = None,
     segments: jax.Array | None = None,
     lora: Lora | None = None,
-    gates: jax.Array | None = None,
+    gates: Gates | None = None,
     remat: bool = False,
 ) -> jax.Array:
     """Final-norm hidden states [B, T, D] of whole sequences.
@@ -233,7 +250,7 @@ def forward(
     positions: jax.Array | None = None,
     segments: jax.Array | None = None,
     lora: Lora | None = None,
-    gates: jax.Array | None = None,
+    gates: Gates | None = None,
     remat: bool = False,
 ) -> jax.Array:
     """Logits f32 [B, T, V] of whole sequences; arguments as in hidden_states.

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import psutil
 
-from liminal.engine.bank import PAGE
 from liminal.engine.config import ModelConfig, read_json
 from liminal.engine.errors import MemoryShort
 from liminal.engine.memory import MemoryPlan, plan_memory, readable
 from liminal.engine.numerics import Numbers, compute_dtype
+from liminal.engine.params import PAGE
 from liminal.engine.request import NEUTRAL, Sampling
 from liminal.engine.runner import Shapes
 from liminal.engine.tokenizer import Tokenizer
@@ -32,7 +32,8 @@ class EngineOptions:
       devices: tensor parallelism over this many devices.
       prefix_bytes: bound of the prefix cache; adapter_bytes: of adapters held in host memory.
       queue: requests that may wait before QueueFull.
-      warm: compile every program before the first request.
+      warm: compile the programs without adapters before the first request, and the others while
+        serving.
       compiled: folder where compiled programs are kept between runs, None for nowhere.
     """
 

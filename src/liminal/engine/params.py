@@ -81,6 +81,25 @@ class LoraPair:
 Lora = tuple[Mapping[str, LoraPair], ...]
 """Per layer, the linears that carry rank rows, by name from TARGETS. All pairs share one R."""
 
+PAGE = 8
+"""Rank rows that belong together: an adapter takes whole pages of a bank."""
+
+
+@struct.dataclass
+class PageGates:
+    """Gates of a batch in which every page of rank rows serves at most one batch row.
+
+    owner: int32 [R / PAGE], the batch row of each page (any, where its gates are zero).
+    gates: f32 [R / PAGE, PAGE].
+    """
+
+    owner: jax.Array
+    gates: jax.Array
+
+
+Gates = jax.Array | PageGates
+"""f32 [batch, R], or PageGates."""
+
 
 def init_params(config: ModelConfig, seed: int = 0, dtype: Any = jnp.float32) -> Params:
     """Random parameters: normal with deviation 0.02 (residual outputs scaled by depth), norms one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -17,7 +17,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
-from liminal.engine.bank import PAGE
 from liminal.engine.cache import (
     Cache,
     decode_step,
@@ -28,7 +27,8 @@ from liminal.engine.cache import (
     write_span,
 )
 from liminal.engine.config import ModelConfig
-from liminal.engine.params import TARGETS, Lora, LoraPair, Params
+from liminal.engine.mixing import FEW
+from liminal.engine.params import PAGE, TARGETS, Lora, LoraPair, PageGates, Params
 from liminal.engine.prefix import SPAN
 from liminal.engine.sampling import Rules, Seen, sample
 from liminal.engine.sharding import AXIS
@@ -66,8 +66,7 @@ def move_seen(seen: Seen, source: jax.Array, target: jax.Array) -> Seen:
 class Programs:
     """The programs of one model on one set of shapes.
 
-    Rank rows come in three ways: ``none`` (no adapters), ``few`` (at most ``few`` rows of the bank,
-    gathered) and ``all`` (the whole bank).
+    Their modes are those of liminal.engine.mixing.
     """
 
     def __init__(
@@ -77,22 +76,20 @@ class Programs:
         cache: Cache,
         bank: Lora,
         seen: Seen,
-        few: int,
         mesh: Mesh | None = None,
     ) -> None:
         """Only the shapes, types and placements of the arrays are kept."""
         self.config = config
-        self.few = few
         self.rows = 0 if not bank else next(iter(bank[0].values())).a.shape[0]
         self.vocab = config.vocab_size
         self.mesh = mesh
         self._shapes = jax.tree.map(_shape, (params, cache, bank, seen))
-        self._built: dict[Key, Any] = {}
+        self._built: dict[Key, Future[Any]] = {}
         self._lock = threading.Lock()
 
     @property
     def compiled(self) -> int:
-        """How many programs have been compiled."""
+        """How many programs have been compiled or are being compiled."""
         return len(self._built)
 
     def warm(self, keys: Iterable[Key], workers: int) -> None:
@@ -101,13 +98,17 @@ class Programs:
             list(pool.map(self.get, keys))
 
     def get(self, key: Key) -> Callable[..., Any]:
-        """The program of that name and bucket, compiled now if it was not ahead."""
-        program = self._built.get(key)
-        if program is None:
-            built = self._build(key)
-            with self._lock:
-                program = self._built.setdefault(key, built)
-        return program
+        """The program of that name and bucket; compiled by the first who asks, others wait for it."""
+        with self._lock:
+            found = self._built.get(key)
+            mine = found is None
+            program = self._built.setdefault(key, Future[Any]()) if found is None else found
+        if mine:
+            try:
+                program.set_result(self._build(key))
+            except BaseException as error:
+                program.set_exception(error)
+        return program.result()
 
     def _build(self, key: Key) -> Any:
         name, *bucket = key
@@ -129,8 +130,12 @@ class Programs:
         _, _, bank, _ = self._shapes
         if mode == "none":
             return ()
-        if mode == "few":
-            return (bank, _array((batch, self.few), np.float32), _array((self.few,), np.int32))
+        if mode in FEW:
+            return (bank, _array((batch, FEW[mode]), np.float32), _array((FEW[mode],), np.int32))
+        if mode == "each":
+            pages = self.rows // PAGE
+            owner, gates = _array((pages,), np.int32), _array((pages, PAGE), np.float32)
+            return (bank, PageGates(owner, gates))  # pyright: ignore[reportArgumentType]
         return (bank, _array((batch, self.rows), np.float32))
 
     def _decode(self, batch: int, mode: str) -> tuple[Any, ...]:

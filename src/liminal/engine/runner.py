@@ -17,18 +17,13 @@ from liminal.engine.bank import Pages, empty_bank
 from liminal.engine.cache import BLOCK, init_cache
 from liminal.engine.config import ModelConfig
 from liminal.engine.memory import cache_length
+from liminal.engine.mixing import choose, decode_modes, prefill_modes
 from liminal.engine.params import Params
 from liminal.engine.prefix import SPAN
 from liminal.engine.programs import Key, Programs
 from liminal.engine.sampling import Choice, Rules, Seen
 from liminal.engine.sequence import Answer
 from liminal.engine.sharding import shard_cache, shard_lora
-
-FEW = 32
-"""Rank rows that are gathered out of the bank rather than computed with all of it."""
-
-FEW_BATCH = 2
-"""Largest decoding batch that gathers; larger ones use the whole bank, whatever they need of it."""
 
 
 @dataclass(frozen=True)
@@ -72,27 +67,23 @@ class Runner:
             jnp.zeros((shapes.slots, config.vocab_size), jnp.bool_),
         )
         self.seen = seen if mesh is None else jax.device_put(seen, NamedSharding(mesh, Spec()))
-        self.programs = Programs(
-            config, params, self.cache, self.bank, self.seen, min(FEW, shapes.rows), mesh
-        )
+        self.programs = Programs(config, params, self.cache, self.bank, self.seen, mesh)
         words = -(-config.vocab_size // 32)
         self._open_mask = np.full((shapes.slots, words), 0xFFFFFFFF, np.uint32)
 
     def program_keys(self) -> list[Key]:
-        """Every program that serving can need, the most needed first."""
+        """Every program that serving can need, those without adapters first."""
         shapes = self.shapes
-        modes = [
-            "none",
-            *(["few"] if shapes.rows > self.programs.few else []),
-            *(["all"] if shapes.rows else []),
+        keys: list[Key] = [
+            ("prefill", chunk, mode) for chunk in shapes.chunks for mode in prefill_modes(shapes.rows)
         ]
-        keys: list[Key] = []
-        for mode in modes:
-            keys += [("prefill", chunk, mode) for chunk in shapes.chunks]
-            keys += [("decode", size, mode) for size in shapes.batches if mode != "few" or size <= FEW_BATCH]
+        keys += [
+            ("decode", size, mode) for size in shapes.batches for mode in decode_modes(size, shapes.rows)
+        ]
         keys += [("sample", size) for size in shapes.batches]
         keys += [("move",), ("move_seen",), ("reset_seen",), ("read_span",), ("write_span",)]
-        return keys + ([("write_page",)] if shapes.rows else [])
+        keys += [("write_page",)] if shapes.rows else []
+        return sorted(keys, key=uses_adapters)
 
     def write_page(self, first: int, pages: Pages) -> None:
         """Put one page of rank rows into the bank."""
@@ -103,7 +94,8 @@ class Runner:
         size = next(size for size in self.shapes.chunks if size >= len(tokens))
         chunk = np.zeros(size, np.int32)
         chunk[: len(tokens)] = tokens
-        mode, lora = self._lora([answer], 1)
+        gates = None if answer.gates is None else answer.gates[None]
+        mode, lora = self._lora(gates, prefill_modes(self.shapes.rows))
         logits, self.cache = self.programs.get(("prefill", size, mode))(
             self.params,
             self.cache,
@@ -124,7 +116,7 @@ class Runner:
         for answer in answers:
             tokens[answer.slot], positions[answer.slot] = answer.generated[-1], answer.filled
         blocks = np.int32(max(answer.filled for answer in answers) // BLOCK + 1)
-        mode, lora = self._lora(answers, size)
+        mode, lora = self._lora(self._gates(answers, size), decode_modes(size, self.shapes.rows))
         logits, self.cache = self.programs.get(("decode", size, mode))(
             self.params, self.cache, tokens, positions, blocks, *lora
         )
@@ -181,22 +173,27 @@ class Runner:
             self.cache = self.programs.get(("write_span",))(self.cache, np.int32(answer.slot), start, span)
         answer.filled = answer.cached = len(spans) * SPAN
 
-    def _lora(self, answers: Sequence[Answer], size: int) -> tuple[str, tuple[Any, ...]]:
-        """(mode, arguments after the plain ones) for a batch; decoding rows are slots, prefill's is 0."""
-        mixed = [answer for answer in answers if answer.gates is not None]
-        if not mixed:
-            return "none", ()
+    def _gates(self, answers: Sequence[Answer], size: int) -> NDArray[np.float32] | None:
+        """Gates [size, R] by slot, None if no answer has any."""
+        if all(answer.gates is None for answer in answers):
+            return None
         gates = np.zeros((size, self.shapes.rows), np.float32)
-        for answer in mixed:
-            gates[answer.slot if len(answers) > 1 or size > 1 else 0] = answer.gates
-        used = np.flatnonzero(gates.any(axis=0))
-        if size <= FEW_BATCH and len(used) <= self.programs.few < self.shapes.rows:
-            rows = np.zeros(self.programs.few, np.int32)
-            rows[: len(used)] = used
-            few = np.zeros((size, self.programs.few), np.float32)
-            few[:, : len(used)] = gates[:, used]
-            return "few", (self.bank, few, rows)
-        return "all", (self.bank, gates)
+        for answer in answers:
+            if answer.gates is not None:
+                gates[answer.slot] = answer.gates
+        return gates
+
+    def _lora(self, gates: NDArray[np.float32] | None, modes: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+        """(mode, arguments after the plain ones) for the gates [B, R] of a batch."""
+        if gates is None:
+            return "none", ()
+        mode, arguments = choose(gates, modes)
+        return mode, (self.bank, *arguments) if arguments else ()
+
+
+def uses_adapters(key: Key) -> bool:
+    """Whether a program is for batches with adapters."""
+    return key[0] in ("prefill", "decode") and key[2] != "none"
 
 
 def _neutral_rules(size: int) -> Rules:

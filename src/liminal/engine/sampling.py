@@ -59,12 +59,14 @@ class Choice:
     """tokens int32 [B], logprob f32 [B]; top_ids int32 and top_logprobs f32 [B, ≤ TOP_LOGPROBS].
 
     The log-probabilities are the model's own, before any rule; zeros where no row wants them.
+    finite: bool [B], whether the best logit is a number; otherwise the token means nothing.
     """
 
     tokens: jax.Array
     logprob: jax.Array
     top_ids: jax.Array
     top_logprobs: jax.Array
+    finite: jax.Array
 
 
 def _either(condition: jax.Array, change: Callable[[jax.Array], jax.Array], value: jax.Array) -> jax.Array:
@@ -112,7 +114,8 @@ def _with_logprobs(logits: jax.Array, tokens: jax.Array, rules: Rules) -> Choice
         return jnp.zeros(batch), jnp.zeros((batch, top), jnp.int32), jnp.zeros((batch, top))
 
     chosen, ids, values = lax.cond(jnp.any(rules.logprobs), compute, skip)
-    return Choice(tokens, chosen, ids, values)
+    finite = jnp.isfinite(jnp.max(logits, axis=-1))
+    return Choice(tokens, chosen, ids, values, finite)
 
 
 def penalise(logits: jax.Array, rules: Rules, counts: jax.Array, prompt: jax.Array) -> jax.Array:

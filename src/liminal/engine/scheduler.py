@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from liminal.engine.admission import AdmissionQueue
 from liminal.engine.bank import AdapterBank, AdapterRegistry
-from liminal.engine.errors import EngineError, RequestTimeout
+from liminal.engine.errors import EngineError, NumbersOverflowed, RequestTimeout
 from liminal.engine.prefix import SPAN, PrefixCache
 from liminal.engine.request import Priority, TokenLogprob
 from liminal.engine.runner import Runner
@@ -193,11 +193,16 @@ class Scheduler:
         for answer in answers:
             row = answer.slot - first
             try:
+                if not choice.finite[row]:
+                    raise NumbersOverflowed(
+                        "the model's logits are not numbers: is an adapter far too strong?"
+                    )
                 answer.accept(int(choice.tokens[row]), self._logprob(answer, choice, row))
             except EngineError as error:
                 answer.fail(error)
             if answer.finished:
-                self._keep_spans(answer)
+                if answer.failure is None:
+                    self._keep_spans(answer)
                 self._release(answer)
 
     def _logprob(self, answer: Answer, choice: Choice, row: int) -> TokenLogprob | None:

@@ -121,7 +121,7 @@ class Answer:
 
     def fail(self, error: BaseException) -> None:
         """End with an error."""
-        self.finished = True
+        self.finished, self.failure = True, error
         self.sink(error)
 
     def _finish_of(self, token: int) -> Finish | None:
