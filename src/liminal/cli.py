@@ -32,6 +32,8 @@ COMMANDS: dict[str, Entry] = {
     "api": Entry("liminal.api.cli:app", "Serve HTTP and websockets; `api spec` prints OpenAPI.", RUN),
     "down": Entry("liminal.stack.cli:down", "Stop the stack that runs in LIMINAL_HOME.", RUN),
     "init": Entry("liminal.stack.cli:init", "Create the log's topic and the schemas, once.", RUN),
+    "backup": Entry("liminal.stack.backup_cli:backup", "Copy log, vault and blobs into a folder.", RUN),
+    "restore": Entry("liminal.stack.backup_cli:restore", "Bring a backup into a fresh installation.", RUN),
     "status": Entry("liminal.stack.cli:status", "Show what runs, where it answers, what it weighs.", LOOK),
     "projector": Entry("liminal.projector.cli:projector", "Fold the log into the read models.", RUN),
     "log": Entry("liminal.log.cli:app", "Read the log, export it, import it.", LOOK),
