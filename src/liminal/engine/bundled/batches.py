@@ -78,9 +78,9 @@ def batch_of(rows: list[list[Example]], count: int, length: int) -> Batch:
     }
 
 
-def chunk_batches(tokenizer: Tokenizer, seed: int, chunk: int) -> Iterator[Batch]:
-    """The batches of one chunk of conversations; the same for the same seed and chunk."""
-    stream = itertools.islice(training_conversations(seed * 1_000_003 + chunk), CHUNK)
+def chunk_batches(tokenizer: Tokenizer, seed: int, chunk: int, size: int = CHUNK) -> Iterator[Batch]:
+    """The batches of one chunk of ``size`` conversations; the same for the same seed and chunk."""
+    stream = itertools.islice(training_conversations(seed * 1_000_003 + chunk), size)
     examples = [encoded(tokenizer, conversation) for conversation in stream]
     shortest = 0
     groups: list[Batch] = []

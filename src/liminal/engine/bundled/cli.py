@@ -44,8 +44,8 @@ def make(
         Path, typer.Option(help="Folder of the tokenizer and the checkpoint; a run in it is resumed.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder to write; by default the package's own.")] = None,
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 4000,
-    cooldown: Annotated[int, typer.Option(help="How many of the last steps lower the rate to zero.")] = 1000,
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = 6000,
+    cooldown: Annotated[int, typer.Option(help="How many of the last steps lower the rate to zero.")] = 3000,
     seed: Annotated[int, typer.Option(help="Seed of weights and corpus.")] = 1,
 ) -> None:
     """Train tokenizer and model from the generated corpus, and write the Hugging Face folder.

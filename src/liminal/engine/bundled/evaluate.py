@@ -132,22 +132,14 @@ def content_faults(text: str, turn: Turn) -> list[str]:
     answer, style = turn.question.answer, turn.style
     if answer.fixed:
         return [] if text.strip() == render(answer, style) else ["not the expected text"]
-    if answer.items:
-        found = _named_items(text)
+    if answer.items and style.layout == "bullets":
+        found = re.findall(r"^- (.*)$", text, re.M)
         return [] if found == list(answer.items) else [f"names {found}"]
     expected = body_sentences(answer, style)
     full = body_sentences(answer, style.but(length="long"))
     said = body(text)
     faults = [] if expected[0] in said else [f"does not say: {expected[0]}"]
     return faults + [f"says: {part}" for part in said if part not in full]
-
-
-def _named_items(text: str) -> list[str]:
-    points = re.findall(r"^- (.*)$", text, re.M)
-    if points:
-        return points
-    listed = re.search(r"Here are [^:]*: ([^.]*)\.", text)
-    return re.split(r", | and ", listed.group(1)) if listed else []
 
 
 def faults(text: str, turn: Turn) -> list[str]:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from tokenizers import Tokenizer
 
-from liminal.engine.bundled.batches import chunk_batches
+from liminal.engine.bundled.batches import CHUNK, chunk_batches
 from liminal.engine.bundled.network import Shape, Weights, dot, initial_weights, loss, matrices, transposed
 
 State = dict[str, Weights]
@@ -33,10 +33,11 @@ class Plan:
     steps: int
     cooldown: int
     warmup: int = 60
-    matrix_rate: float = 0.02
-    other_rate: float = 0.004
+    matrix_rate: float = 0.01
+    other_rate: float = 0.002
     momentum: float = 0.95
     seed: int = 1
+    chunk: int = CHUNK
 
     def rate(self, step: int) -> float:
         """The share of the full rate at a step."""
@@ -140,7 +141,7 @@ def pretrain(
     tokens = 0
     while done < plan.steps:
         losses: list[jax.Array] = []
-        for batch in chunk_batches(tokenizer, plan.seed, chunk):
+        for batch in chunk_batches(tokenizer, plan.seed, chunk, plan.chunk):
             if done >= plan.steps:
                 break
             share = plan.rate(done)
