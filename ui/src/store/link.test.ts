@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest"
 import { closeEvent, Link, LinkEvent, nextLink, retryDelay } from "./link"
 
-const after = (...events: LinkEvent[]) => events.reduce(nextLink, Link.Idle)
+const walked = (...events: LinkEvent[]) => events.reduce(nextLink, Link.Idle)
 
 describe("the link", () => {
   it("opens, is lost, waits and tries again", () => {
-    expect(after(LinkEvent.Start, LinkEvent.Opened)).toBe(Link.Open)
-    expect(after(LinkEvent.Start, LinkEvent.Opened, LinkEvent.Lost)).toBe(Link.Waiting)
-    expect(after(LinkEvent.Start, LinkEvent.Lost, LinkEvent.RetryDue)).toBe(Link.Connecting)
+    expect(walked(LinkEvent.Start, LinkEvent.Opened)).toBe(Link.Open)
+    expect(walked(LinkEvent.Start, LinkEvent.Opened, LinkEvent.Lost)).toBe(Link.Waiting)
+    expect(walked(LinkEvent.Start, LinkEvent.Lost, LinkEvent.RetryDue)).toBe(Link.Connecting)
   })
 
   it("doesn't try while there is no network, and tries at once when it is back", () => {
-    const offline = after(LinkEvent.Start, LinkEvent.Opened, LinkEvent.NetworkLost)
+    const offline = walked(LinkEvent.Start, LinkEvent.Opened, LinkEvent.NetworkLost)
     expect(nextLink(offline, LinkEvent.RetryDue)).toBe(Link.Offline)
     expect(nextLink(offline, LinkEvent.NetworkBack)).toBe(Link.Connecting)
   })
