@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query"
 import { lazy, Suspense, useEffect, useRef } from "react"
 import { Toasts } from "@/parts/Toasts"
+import { Boundary } from "@/parts/Boundary"
 import { Failed, Waiting } from "@/parts/States"
 import { navigate, type RouteName, useRoute } from "./router"
 import { AccountProvider, meKey, useMe } from "./session"
@@ -42,22 +43,24 @@ export function App() {
     )
   if (me.data === undefined) return <Waiting />
   return (
-    <Suspense fallback={<Waiting />}>
-      {me.data === null ? (
-        <Auth
-          mode={outside ?? "in"}
-          onSignedIn={(account) => {
-            // nothing that was fetched for someone else may show
-            queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== meKey[0] })
-            queries.setQueryData(meKey, account)
-          }}
-        />
-      ) : (
-        <AccountProvider value={me.data}>
-          <Shell key={me.data.id} />
-        </AccountProvider>
-      )}
-      <Toasts />
-    </Suspense>
+    <Boundary place={route.path}>
+      <Suspense fallback={<Waiting />}>
+        {me.data === null ? (
+          <Auth
+            mode={outside ?? "in"}
+            onSignedIn={(account) => {
+              // nothing that was fetched for someone else may show
+              queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== meKey[0] })
+              queries.setQueryData(meKey, account)
+            }}
+          />
+        ) : (
+          <AccountProvider value={me.data}>
+            <Shell key={me.data.id} />
+          </AccountProvider>
+        )}
+        <Toasts />
+      </Suspense>
+    </Boundary>
   )
 }

@@ -53,4 +53,5 @@ const snapshot = () => {
 }
 
 export const useRoute = (): Route => useSyncExternalStore(subscribe, snapshot)
+export const useHash = (): string => useSyncExternalStore(subscribe, () => location.hash.slice(1))
 export const useQueryString = (): string => useSyncExternalStore(subscribe, () => location.search)

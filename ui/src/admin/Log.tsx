@@ -164,7 +164,7 @@ function TextFilter({ label, value, onChange }: TextFilterProps) {
       placeholder={label}
       value={value}
       onChange={(event) => onChange(event.target.value.trim())}
-      className={`${control} w-44 font-mono text-xs`}
+      className={`${control} w-44 min-w-0 flex-1 font-mono text-xs sm:flex-none`}
     />
   )
 }

@@ -33,6 +33,10 @@ export default function Correction({ message }: { message: Message }) {
         // biome-ignore lint/a11y/noAutofocus: the person asked to write here
         autoFocus
         value={text}
+        onFocus={({ target }) => {
+          target.setSelectionRange(0, 0)
+          target.scrollTop = 0
+        }}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={keys}
         className="prose field-sizing-content max-h-[55vh] w-full resize-none bg-transparent px-5 py-3 outline-none"

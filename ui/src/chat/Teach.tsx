@@ -1,5 +1,5 @@
 import { X } from "lucide-react"
-import { type FormEvent, useState } from "react"
+import { type FormEvent, useEffect, useRef, useState } from "react"
 import { Button, IconButton } from "@/parts/Button"
 import { Segmented } from "@/parts/Field"
 import type { Message } from "@/store/tree"
@@ -25,6 +25,11 @@ export function Teach({ message, work }: { message: Message; work: "rule" | "not
   const [kind, setKind] = useState<Kind>(work === "note" ? "note" : "always")
   const [text, setText] = useState("")
   const { give } = useFeedback()
+  const form = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    // newer browsers return a promise here, which must not become the effect's cleanup
+    form.current?.scrollIntoView({ block: "nearest" })
+  }, [])
   const disliked = thumbOf(message)?.value === -1
   const save = async (event: FormEvent) => {
     event.preventDefault()
@@ -34,8 +39,9 @@ export function Teach({ message, work }: { message: Message; work: "rule" | "not
   }
   return (
     <form
+      ref={form}
       onSubmit={save}
-      className="settle mt-3 rounded-lg border border-lamp-line bg-lamp-wash p-3 pt-2.5"
+      className="settle mt-3 scroll-mb-12 rounded-lg border border-lamp-line bg-lamp-wash p-3 pt-2.5"
       aria-label="Teach"
     >
       <div className="mb-2.5 flex items-center justify-between gap-2">

@@ -8,17 +8,20 @@ import {
 } from "@assistant-ui/react"
 import { ArrowDown } from "lucide-react"
 import { useEffect, useMemo } from "react"
+import { useHash } from "@/router"
 import { useAccount } from "@/session"
 import { useClient } from "@/store/react"
 import type { Thread } from "@/store/state"
 import { readDraft, writeDraft } from "@/store/storage"
-import { emptyTree, type Message, Progress, shownPath } from "@/store/tree"
+import { emptyTree, type Message, Progress, shownPath, type Tree } from "@/store/tree"
 import { Answer } from "./Answer"
 import { Composer } from "./Composer"
 import { ThreadContext, useMessage } from "./context"
 import { Greeting } from "./Greeting"
 import { Question } from "./Question"
 import { ThreadShortcuts } from "./ThreadShortcuts"
+
+const LIT_FOR = 2_400
 
 const isSpoken = ({ role }: Message) => role === "user" || role === "assistant"
 const moving = new Set([Progress.Sending, Progress.Waiting, Progress.Streaming])
@@ -41,7 +44,7 @@ export function ThreadView({ threadId, thread }: { threadId: string; thread: Thr
     },
   })
   useDraft(threadId, runtime.thread.composer)
-  useHashTarget(path.length > 0)
+  useHashTarget(threadId, tree)
 
   return (
     <ThreadContext value={{ threadId, tree }}>
@@ -138,10 +141,19 @@ function useDraft(threadId: string, composer: ComposerRuntime) {
   }, [account.id, slot, composer])
 }
 
-/** A search hit's address ends in the message that it is about. */
-function useHashTarget(ready: boolean) {
+/** A search hit's address ends in the message that it is about: its branch is shown, and it is lit up. */
+function useHashTarget(threadId: string, tree: Tree) {
+  const client = useClient()
+  const target = useHash()
+  const known = target !== "" && target in tree.messages
   useEffect(() => {
-    if (!ready || !location.hash) return
-    document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" })
-  }, [ready])
+    if (!known) return
+    client.select(threadId, target)
+    const frame = requestAnimationFrame(() => {
+      const element = document.getElementById(target)
+      element?.scrollIntoView({ block: "center" })
+      element?.animate([{ backgroundColor: "var(--lamp-wash)" }, {}], LIT_FOR)
+    })
+    return () => cancelAnimationFrame(frame)
+  }, [client, threadId, target, known])
 }

@@ -23,6 +23,12 @@ const sections: Record<string, Section> = {
   "api-keys": { title: "API keys", icon: KeyRound, view: ApiKeys },
 }
 
+/** On a phone the sections lie in a row that is longer than the screen. */
+const intoView = (link: HTMLAnchorElement | null) => {
+  // newer browsers return a promise here, which must not become the ref's cleanup
+  link?.scrollIntoView({ block: "nearest", inline: "center" })
+}
+
 export default function Settings({ section }: { section: string }) {
   const chosen = sections[section]
   useEffect(() => {
@@ -38,6 +44,7 @@ export default function Settings({ section }: { section: string }) {
               {Object.entries(sections).map(([name, { title, icon: Icon }]) => (
                 <li key={name}>
                   <Link
+                    ref={name === section ? intoView : undefined}
                     href={`/settings/${name}`}
                     aria-current={name === section ? "page" : undefined}
                     className="flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm whitespace-nowrap text-soft hover:bg-hover hover:text-ink aria-[current=page]:bg-hover aria-[current=page]:font-[550] aria-[current=page]:text-ink touch:h-11 [&_svg]:size-4"

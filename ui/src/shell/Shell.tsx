@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query"
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react"
 import { ConversationPage } from "@/chat/ConversationPage"
+import { Boundary } from "@/parts/Boundary"
 import { Empty, Waiting } from "@/parts/States"
 import { type Route, useRoute } from "@/router"
 import { meKey, useAccount } from "@/session"
@@ -97,9 +98,11 @@ function Rooms() {
         )}
         {drawer && <Drawer onClose={() => setDrawer(false)} />}
         <main id="main" tabIndex={-1} className="min-w-0 flex-1 bg-sheet outline-none">
-          <Suspense fallback={<Waiting />}>
-            <Room route={route} />
-          </Suspense>
+          <Boundary place={route.path}>
+            <Suspense fallback={<Waiting />}>
+              <Room route={route} />
+            </Suspense>
+          </Boundary>
         </main>
       </div>
       {panel === "search" && <Palette onClose={() => setPanel(null)} />}
@@ -139,7 +142,9 @@ function Nowhere() {
 
 function Drawer({ onClose }: { onClose: () => void }) {
   const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => ref.current?.showModal(), [])
+  useEffect(() => {
+    ref.current?.showModal()
+  }, [])
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog; the click is on the backdrop
     <dialog
