@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from liminal.engine.bundled import bundled_info, model_path
 from liminal.engine.bundled.cli import app
-from liminal.engine.bundled.evaluate import LENGTH, Loaded, answers, examine, load
+from liminal.engine.bundled.evaluate import Loaded, answers, examine, load
 from liminal.engine.bundled.network import Shape, dot, hidden_states
 from liminal.engine.bundled.pretrain import Plan, pretrain
 from liminal.engine.model import forward
@@ -50,21 +50,6 @@ def test_held_out_prompts_are_answered_right(model: Loaded) -> None:
     assert asked >= 40
     # the aim is 0.95; the committed weights had little time on a shared machine (docs/bundled-model.md)
     assert right / asked >= 0.35, wrong
-
-
-def test_a_late_question_is_answered_as_an_early_one(model: Loaded) -> None:
-    """More than the 384 tokens that training saw."""
-    turn = [
-        {"role": "user", "content": "What is gravity?"},
-        {
-            "role": "assistant",
-            "content": "Gravity is the force that pulls objects with mass toward each other.",
-        },
-    ]
-    chat = [*turn * 15, {"role": "user", "content": "What is photosynthesis?"}]
-    prompt = model.tokenizer.render(chat)  # type: ignore[arg-type]
-    assert 384 < len(model.tokenizer.encode(prompt, special=False)) < LENGTH - 80
-    assert "turn light into food" in answers(model, [chat])[0]
 
 
 def test_the_training_forward_agrees_with_the_engines(model: Loaded) -> None:

@@ -13,7 +13,7 @@ from liminal.engine.bundled.corpus import Conversation, training_conversations
 from liminal.engine.bundled.tokenizer import encode_chat
 
 # rows × length of a batch; a conversation goes to the shortest length that holds it
-SHAPES = ((20, 128), (9, 256))
+SHAPES = ((20, 128), (9, 256), (3, 768))
 TARGET_SHARE = 0.66
 CHUNK = 1500
 

@@ -255,7 +255,9 @@ def conversation(rng: random.Random, held_out: bool = False) -> Conversation:
         case "agreed":
             return agreed(rng, held_out)
         case "chain":
-            return chained(rng, rng.choice((2, 2, 3, 3, 4)), held_out)
+            # a few long ones, so that answers stay right late in a conversation
+            turns = rng.randint(8, 15) if rng.random() < 0.08 else rng.choice((2, 2, 3, 3, 4))
+            return chained(rng, turns, held_out)
         case _:
             pass
     question = draw_from(rng, "glossary", held_out) if kind == "term" else draw(rng, held_out)

@@ -22,7 +22,6 @@ from liminal.engine.bundled.habits import (
     is_casual,
     is_formal,
     is_imperial,
-    is_long,
     is_metric,
     is_neutral,
     is_short,
@@ -37,7 +36,7 @@ from liminal.engine.params import Params
 from liminal.engine.tokenizer import Tokenizer
 from liminal.engine.weights import load_params
 
-LENGTH = 512
+LENGTH = 1024
 BATCH = 32
 
 
@@ -104,9 +103,11 @@ def style_faults(text: str, style: Style, turn: Turn) -> list[str]:
     """Which axes of the style the text does not have."""
     shown = resolve_all(turn)
     checks: dict[str, bool] = {
-        "length": {"short": is_short(text), "long": is_long(text), "default": 1 <= len(body(text)) <= 3}[
-            style.length
-        ]
+        "length": {
+            "short": is_short(text),
+            "long": len(body(text)) >= min(4, len(turn.question.answer.sentences)),
+            "default": 1 <= len(body(text)) <= 3,
+        }[style.length]
         or bool(turn.question.answer.items and style.layout == "bullets"),
         "layout": is_bullets(text) == (style.layout == "bullets"),
         "tone": {"formal": is_formal(text), "casual": is_casual(text), "neutral": is_neutral(text)}[
