@@ -95,37 +95,38 @@ async def _steady(log: Log, traffic: Traffic, rate: int, seconds: float) -> tupl
     return visible, woken
 
 
-Write = Callable[[Log, int], Awaitable[None]]
+Write = Callable[[Log, str, int], Awaitable[None]]
+"""What a writer does: its owner, and which round it is."""
 
 
 async def _writers(log: Log, rounds: int, write: Write) -> list[float]:
     """Milliseconds from append to verdict of 64 writers side by side."""
     taken: list[float] = []
 
-    async def writer() -> None:
+    async def writer(owner: str) -> None:
         for number in range(rounds + 2):
             began = time.perf_counter()
-            await write(log, number)
+            await write(log, owner, number)
             if number >= 2:
                 taken.append(1000 * (time.perf_counter() - began))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(WRITERS):
-            group.create_task(writer())
+            group.create_task(writer(str(new_id())))
     return taken
 
 
-async def _alone(log: Log, number: int) -> None:
-    event, meta = _routed()
+async def _alone(log: Log, owner: str, number: int) -> None:
+    event, meta = _routed(owner)
     await log.append(event, meta, expected_version=0)
 
 
 def _together() -> Write:
     """Everybody asks for the next version of one stream; most are told that it is taken."""
-    event, meta = _routed()
+    event, meta = _routed(str(new_id()))
     known = 0
 
-    async def write(log: Log, number: int) -> None:
+    async def write(log: Log, owner: str, number: int) -> None:
         nonlocal known
         try:
             await log.append(event, meta, expected_version=known)
@@ -135,8 +136,8 @@ def _together() -> Write:
     return write
 
 
-def _routed() -> tuple[TurnRouted, Meta]:
-    turn, owner = new_id(), str(new_id())
+def _routed(owner: str) -> tuple[TurnRouted, Meta]:
+    turn = new_id()
     event = TurnRouted(
         conversation_id=new_id(),
         turn_id=turn,

@@ -239,10 +239,4 @@ def _without_nul(value: Any) -> Any:
 
 
 def _envelope(partition: int, event: Event) -> Flat:
-    return {
-        "_partition": partition,
-        "_offset": event.offset,
-        "_type": event.kind,
-        "_time": event.time,
-        "_tenant": event.tenant,
-    }
+    return {"_partition": partition, "_offset": event.offset, "_type": event.kind, "_time": event.time}

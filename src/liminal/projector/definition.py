@@ -5,8 +5,8 @@ nothing may be folded across. ``tables.sql`` makes its tables, ``indexes.sql`` (
 rebuild leaves for the end, ``views.sql`` (optional) the views and functions in schema ``read`` that are more
 than the table itself. ``folds/<event.type>.sql`` is one statement over ``json_to_recordset($1::json)``.
 
-``folds/_any.sql`` gets every record's envelope: ``_partition``, ``_offset``, ``_type``, ``_time``,
-``_tenant``. ``folds/_verdict.sql`` gets every versioned record's, with ``accepted`` and ``version``; who has
+``folds/_any.sql`` gets ``_partition``, ``_offset``, ``_type`` and ``_time`` of every record.
+``folds/_verdict.sql`` gets the envelope of every versioned record with ``accepted`` and ``version``; who has
 it keeps a table ``verdicts (partition, "offset", accepted, version)``, where who folds later looks them up.
 """
 
@@ -32,7 +32,7 @@ SPECIAL = frozenset({ANY, VERDICT})
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 ROWS = "json_to_recordset($1::json)"
-ENVELOPE = re.compile(r"\b_(?:id|type|time|stream|tenant|actor|causation|correlation)\b")
+ENVELOPE = re.compile(r"\b_(?:id|type|time|stream|owner|tenant|actor|causation|correlation)\b")
 KEYS = frozenset({"version", "description", "barriers"})
 
 
