@@ -53,6 +53,25 @@ BEHIND = """
 SELECT partition, min(position) AS position FROM liminal.checkpoints
 WHERE generation_id = ANY($1) GROUP BY partition
 """
+# whoever runs a rebuild holds its lock; one without is as good as failed, though nobody could write that down
+PROGRESS = """
+WITH held AS (
+    SELECT EXISTS (
+        SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $2::int AND objid = $1::int
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) OR now() - started_at < make_interval(secs => $3) AS held FROM liminal.rebuilds WHERE id = $1
+)
+SELECT
+    id, projections, generation_ids, origins, targets, phase,
+    CASE WHEN state = 'running' AND NOT held THEN 'failed' ELSE state END AS state,
+    CASE WHEN state = 'running' AND NOT held
+        THEN '{"code": "interrupted", "message": "the rebuild was interrupted; begin it again to go on"}'
+        ELSE error END AS error,
+    extract(epoch FROM coalesce(finished_at, now()) - started_at)::float8 AS seconds
+FROM liminal.rebuilds, held WHERE id = $1
+"""
+GRACE = 10.0
+"""Seconds that the process of a rebuild may take to begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,20 +345,16 @@ def plain_settings(settings: Settings) -> dict[str, Any]:
 
 async def read_progress(resources: Resources, rebuild: int) -> Progress:
     """How far a rebuild is, whoever runs it."""
-    row = await resources.pool.fetchrow(
-        "SELECT *, extract(epoch FROM coalesce(finished_at, now()) - started_at)::float8 AS seconds "
-        "FROM liminal.rebuilds WHERE id = $1",
-        rebuild,
-    )
+    row = await resources.pool.fetchrow(PROGRESS, rebuild, SPACE, GRACE)
     assert row is not None
     total = sum(orjson.loads(row["targets"]).values())
     origin = sum(orjson.loads(row["origins"]).values())
     chosen = await _by_ids(resources, row["generation_ids"])
     done = total if row["state"] == "done" else min(total, await folded(resources, chosen))
-    state, error = row["state"], row["error"] and orjson.loads(row["error"])
+    error = row["error"] and orjson.loads(row["error"])
     return Progress(
         id=row["id"],
-        state=state,
+        state=row["state"],
         phase=row["phase"],
         projections=list(row["projections"]),
         done=done,
