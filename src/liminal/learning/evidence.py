@@ -75,7 +75,8 @@ class Evidence:
         """The data set as JSON, the same bytes for the same feedback."""
         rows = [self._row(lesson, "train") for lesson in self.learned]
         rows += [self._row(lesson, "held_out") for lesson in self.held_out]
-        return orjson.dumps({"format": "liminal.dataset.v1", "lessons": rows})
+        # asyncpg's UUIDs are of a class of their own, which orjson knows not
+        return orjson.dumps({"format": "liminal.dataset.v1", "lessons": rows}, default=str)
 
     @classmethod
     def parse(cls, payload: bytes) -> Evidence:

@@ -59,7 +59,7 @@ class Lineage:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return orjson.loads(orjson.dumps(asdict(self)))
+        return orjson.loads(orjson.dumps(asdict(self), default=str))
 
 
 async def lineage_of(pool: Pool, message_id: UUID) -> Lineage:
