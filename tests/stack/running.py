@@ -20,7 +20,7 @@ from liminal.settings import PREFIX, SERVICE_VARIABLES
 from liminal.stack.home import Run, running
 
 CACHE = Path(__file__).parents[2] / ".cache"
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
