@@ -87,10 +87,10 @@ def test_a_run_killed_in_the_middle_reaches_the_bytes_of_one_that_was_not(
 
 
 def test_a_checkpoint_of_another_run_is_refused(model: BaseModel, tmp_path: Path) -> None:
-    run = iter(TrainingRun(model, {"a": Lesson(corrections())}, FAST, tmp_path))
+    run = iter(TrainingRun(model, {"adapter": Lesson(corrections())}, FAST, tmp_path))
     next(run), next(run), next(run)
     with pytest.raises(CheckpointInvalid, match="other data"):
-        train(model, corrections(5), FAST, tmp_path)
+        train(model, corrections(word="doors"), FAST, tmp_path)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"half a file")
     with pytest.raises(CheckpointInvalid, match="cannot be read"):
         train(model, corrections(), FAST, tmp_path)
