@@ -31,6 +31,15 @@ TRANSIENT = ("08", "40", "53", "55", "57", "58")
 and deadlock, resources, locks, operator intervention, the system below."""
 DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before each repetition; the last one repeats."""
+LOST = (
+    asyncpg.InterfaceError,
+    # asyncpg's way to say that the server hung up in the middle of something
+    asyncpg.InternalClientError,
+    DatabaseUnavailable,
+    OSError,
+    TimeoutError,
+)
+"""Errors of a connection that is no longer one."""
 PATIENCE = 60.0
 """Seconds until a Postgres that does not come back is given up."""
 
@@ -46,7 +55,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed later."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(TRANSIENT)
-    return isinstance(error, asyncpg.InterfaceError | DatabaseUnavailable | OSError | TimeoutError)
+    return isinstance(error, LOST)
 
 
 def is_fence(error: BaseException) -> bool:
@@ -88,13 +97,7 @@ async def patiently(work: Callable[[], Awaitable[Result]], patience: float = PAT
     while True:
         try:
             return await work()
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            DatabaseUnavailable,
-            OSError,
-            TimeoutError,
-        ) as error:
+        except (asyncpg.PostgresError, *LOST) as error:
             if is_fence(error):
                 raise Fenced(str(error)) from error
             if not is_transient(error):
@@ -128,9 +131,19 @@ class Session:
         """Run ``work`` on the connection, patiently. Raises what ``patiently`` raises."""
 
         async def once() -> Result:
-            return await work(await self.connection())
+            try:
+                return await work(await self.connection())
+            except LOST:
+                # whatever state it is in, it is not used again
+                self._drop()
+                raise
 
         return await patiently(once, self._patience)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
 
     async def close(self) -> None:
         """Close the connection."""
