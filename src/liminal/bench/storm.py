@@ -159,10 +159,13 @@ async def run_storm(settings: Settings, plan: Plan, restart_broker: Restart) -> 
         began = time.monotonic()
         async with _workers(settings) as workers:
             killing = asyncio.create_task(workers.kill_every(plan.kill_every, plan.kills))
+            keeping = asyncio.create_task(workers.keep())
             with progress_bar("storm") as bar:
                 messages = await _append(log, plan, restart_broker, bar)
             await _all_folded(resources)
-            killing.cancel()
+            for task in (killing, keeping):
+                task.cancel()
+            await asyncio.gather(killing, keeping, return_exceptions=True)
         seconds = time.monotonic() - began
         return await _look(resources, plan, messages, seconds, workers.kills)
 
@@ -182,21 +185,26 @@ class Workers:
             self._processes.append(await self._one(number))
 
     async def kill_every(self, seconds: float, most: int) -> None:
-        """Kill a random one with -9 every so often, and start it again."""
+        """Kill a random one with -9 every so often."""
         while self.kills < most:
             await asyncio.sleep(seconds)
-            number = self._dice.randrange(len(self._processes))
-            victim = self._processes[number]
-            with contextlib.suppress(ProcessLookupError):
+            victim = self._dice.choice(self._processes)
+            if victim.returncode is None:
                 victim.kill()
-            await victim.wait()
-            self.kills += 1
-            self._processes[number] = await self._one(number)
+                self.kills += 1
+
+    async def keep(self) -> None:
+        """Start again whoever ended, killed or because the broker was away, as a supervisor would."""
+        while True:
+            await asyncio.sleep(0.2)
+            for number, process in enumerate(self._processes):
+                if process.returncode is not None:
+                    self._processes[number] = await self._one(number)
 
     async def stop(self) -> None:
         """End them in order."""
         for process in self._processes:
-            with contextlib.suppress(ProcessLookupError):
+            if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
         for process in self._processes:
             await process.wait()
