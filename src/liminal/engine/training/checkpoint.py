@@ -17,6 +17,7 @@ from safetensors.numpy import save
 from liminal.engine.training.errors import CheckpointInvalid
 
 FILE = "checkpoint.safetensors"
+UNFINISHED = f".{FILE}"
 VERSION = "1"
 
 
@@ -37,7 +38,7 @@ def save_checkpoint(folder: Path, state: Any, position: Position, fingerprint: s
         "fingerprint": fingerprint,
         "position": json.dumps({"step": position.step, "tokens": position.tokens}),
     }
-    fresh = folder / f".{FILE}.{os.getpid()}"
+    fresh = folder / UNFINISHED
     with fresh.open("wb") as file:
         file.write(save(arrays, metadata))
         file.flush()
@@ -78,5 +79,6 @@ def load_checkpoint(folder: Path, like: Any, fingerprint: str) -> tuple[Any, Pos
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Forget a finished run's state."""
-    (folder / FILE).unlink(missing_ok=True)
+    """Forget a finished run's state, and what a kill may have left half written."""
+    for name in (FILE, UNFINISHED):
+        (folder / name).unlink(missing_ok=True)

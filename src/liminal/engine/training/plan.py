@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Item:
         return self.sequences[0]
 
 
+@lru_cache(maxsize=64)
+def shuffled(seed: int, epoch: int, count: int) -> tuple[int, ...]:
+    """The order of an epoch."""
+    return tuple(np.random.default_rng((seed, 0, epoch)).permutation(count).tolist())
+
+
 @dataclass(frozen=True)
 class Job:
     """What one adapter learns from. ``reference`` is its reference's line in the gate table."""
@@ -72,7 +78,7 @@ class Job:
         if index >= self.steps(config):
             return []
         epoch, place = divmod(index, -(-len(self.items) // config.batch_size))
-        order = np.random.default_rng((config.seed, 0, epoch)).permutation(len(self.items))
+        order = shuffled(config.seed, epoch, len(self.items))
         own = [self.items[i] for i in order[place * config.batch_size : (place + 1) * config.batch_size]]
         again = min(len(self.replay), round(config.replay_ratio * len(own)))
         picked = np.random.default_rng((config.seed, 1, index)).permutation(len(self.replay))[:again]

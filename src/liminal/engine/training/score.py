@@ -124,8 +124,7 @@ def piece_logps(
         return np.zeros(0)
     groups, single = [[piece] for piece in pieces], shape is not None
     length = row_length(max(len(piece.sequence) for piece in pieces)) if shape is None else shape.length
-    most = lay_out(groups, length, None, single)[0][0]
-    limit = even_limit(most, length, micro_tokens) if shape is None else shape.rows
+    limit = _row_limit(groups, length, micro_tokens) if shape is None else shape.rows
     batches = lay_out(groups, length, limit, single)
     shape = (
         shape
@@ -144,6 +143,12 @@ def piece_logps(
         sums = _batch_logps(model.params, bank, table, builder.build(shape), model.config)
         found[[index for index, _ in held]] = np.asarray(sums, np.float64)[: len(held)]
     return found
+
+
+def _row_limit(groups: Sequence[list[Piece]], length: int, micro_tokens: int) -> int:
+    if sum(len(piece.sequence) for group in groups for piece in group) >= micro_tokens:
+        return max(1, micro_tokens // length)
+    return even_limit(lay_out(groups, length, None, single=False)[0][0], length, micro_tokens)
 
 
 @partial(jax.jit, static_argnames="config")
