@@ -118,7 +118,7 @@ def test_rows_do_not_depend_on_batches_or_interleaving(name: str, settings: Sett
         session = Session(settings)
         table = runner.run(_table(session, settings, definition))
 
-        @examples(max_examples=30, deadline=None, suppress_health_check=QUIET)
+        @examples(max_examples=50, deadline=None, suppress_health_check=QUIET)
         @given(events=sequences(definition), seed=st.integers(0, 2**32))
         def same(events: list[Flat], seed: int) -> None:
             expected = runner.run(table.fold(one_by_one(events)))

@@ -43,6 +43,12 @@ class ForeignLog(ProjectorError):
     code: ClassVar[str] = "projector_foreign_log"
 
 
+class NoJudge(ProjectorError):
+    """Versioned events are to be folded, and no projection says which of them are accepted."""
+
+    code: ClassVar[str] = "projector_no_judge"
+
+
 class LogTruncated(ProjectorError):
     """The log no longer has what is at a checkpoint: it was cut, or it is another topic of the same name."""
 

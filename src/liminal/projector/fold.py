@@ -16,7 +16,7 @@ import structlog
 from liminal.log.position import Position
 from liminal.projector.batch import Batch, Calls, Group, Judged, all_accepted, judge, judged_before
 from liminal.projector.definition import VERDICT
-from liminal.projector.errors import Fenced, RebuildStopped
+from liminal.projector.errors import Fenced, NoJudge, RebuildStopped
 from liminal.projector.event import Event, blocks, concerns
 from liminal.projector.generation import Generation, quoted
 from liminal.projector.parked import Parked, park
@@ -32,8 +32,8 @@ SELECT s.owner, s.stream, s.version FROM {schema}._streams s
 JOIN unnest($1::text[], $2::text[]) AS w (owner, stream) ON s.owner = w.owner AND s.stream = w.stream
 """
 JUDGE = """
-SELECT g.schema FROM liminal.checkpoints c JOIN liminal.generations g ON g.id = c.generation_id
-WHERE g.folds ? $1 AND c.partition = $2 AND c.position >= $3 ORDER BY g.state = 'live' DESC LIMIT 1
+SELECT g.schema, c.position FROM liminal.checkpoints c JOIN liminal.generations g ON g.id = c.generation_id
+WHERE g.folds ? $1 AND c.partition = $2 ORDER BY c.position >= $3 DESC, g.state = 'live' DESC LIMIT 1
 """
 VERDICTS = """
 SELECT "offset", accepted, version FROM {schema}.verdicts
@@ -156,10 +156,12 @@ class Folder:
             sql = STREAMS.format(schema=quoted(group.judges[0].schema))
             rows = await connection.fetch(sql, [s[0] for s in streams], [s[1] for s in streams])
             return judge(batch, {(row["owner"], row["stream"]): row["version"] for row in rows})
-        schema = await connection.fetchval(JUDGE, VERDICT, batch.partition, batch.end)
-        if schema is None:
+        judge_row = await connection.fetchrow(JUDGE, VERDICT, batch.partition, batch.end)
+        if judge_row is None:
+            raise NoJudge("no projection gives verdicts: one with folds/_verdict.sql is needed")
+        if judge_row["position"] < batch.end:
             raise Fenced("the verdicts on this batch are not there yet")
-        sql = VERDICTS.format(schema=quoted(schema))
+        sql = VERDICTS.format(schema=quoted(judge_row["schema"]))
         rows = await connection.fetch(sql, batch.partition, [event.offset for event in events])
         return judged_before(batch, {row["offset"]: (row["accepted"], row["version"]) for row in rows})
 

@@ -117,6 +117,7 @@ class Worker(ConsumerRebalanceListener):
         self._stopping = asyncio.Event()
         self._last_tick = 0.0
         self._committed: dict[int, int] = {}
+        self._failure: Exception | None = None
 
     @property
     def partitions(self) -> list[int]:
@@ -239,8 +240,8 @@ class Worker(ConsumerRebalanceListener):
                     if lane is not None and lane.position - goal <= self._near_enough // 2:
                         del self._lanes[partition]
                         return
-        except Exception:
-            log.exception("projector.catch_up_failed", projection=generation.projection, partition=partition)
+        except Exception as error:
+            self._failure = error
             self._stopping.set()
         finally:
             del self._chasing[generation.id, partition]
@@ -269,6 +270,8 @@ class Worker(ConsumerRebalanceListener):
                     return fetching.result()
         finally:
             stopping.cancel()
+        if self._failure is not None:
+            raise self._failure
         return None
 
     async def _fold(self, fetched: Fetched) -> None:
