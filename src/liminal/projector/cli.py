@@ -22,7 +22,7 @@ from liminal.projector.rebuild import Progress as Rebuilt
 from liminal.projector.rebuild import plan_rebuild, run_rebuild
 from liminal.projector.resources import Resources, open_resources
 from liminal.projector.switch import rollback, switch
-from liminal.projector.verify import verify
+from liminal.projector.verify import hash_live, verify
 from liminal.projector.worker import Worker
 from liminal.settings import Settings, load_settings
 from liminal.stack.ready import announce_ready
@@ -240,6 +240,21 @@ def verify_(names: Names = None, json: Json = False) -> None:
         console.print(table)
     if not all(result.equal for result in found):
         raise typer.Exit(1)
+
+
+@app.command("hash")
+def hash_(names: Names = None, json: Json = False) -> None:
+    """Print one hash over all rows of each live read model, each at its own checkpoints.
+
+    Two installations that folded the same log to the same place have the same hashes.
+    """
+    found = _run(lambda resources: hash_live(resources, names))
+    if json:
+        return _print_json(found)
+    table = _table("projection", "hash")
+    for name, value in found.items():
+        table.add_row(name, value)
+    return console.print(table)
 
 
 @app.command()
