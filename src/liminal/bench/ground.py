@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
+from liminal.logging import configure_logging
 from liminal.projector.rebuild import plain_settings
 from liminal.settings import SERVICE_VARIABLES, NoStack, Settings, read_settings
 from liminal.stack.embedded import embedded_services
@@ -25,6 +26,8 @@ from liminal.stack.embedded import embedded_services
 def services() -> Generator[Settings]:
     """Settings of the stack that runs, or of one started in a temporary folder for the block."""
     settings = read_settings()
+    # standard output is for figures
+    configure_logging(settings, "bench")
     try:
         yield settings.resolve()
         return

@@ -25,6 +25,7 @@ from liminal.log.errors import AppendUnknown, BrokerUnavailable
 from liminal.log.events import MessagePosted
 from liminal.log.ids import new_id
 from liminal.log.log import Log
+from liminal.logging import configure_logging
 from liminal.projector.generation import generations
 from liminal.projector.reader import end_offsets
 from liminal.projector.resources import Resources, open_resources
@@ -106,6 +107,7 @@ def storm(
         settings = read_settings(home=Path(folder), partitions=PARTITIONS).model_copy(
             update=dict.fromkeys(SERVICE_VARIABLES, "")
         )
+        configure_logging(settings, "bench")
         with prepared_home(settings.home) as ports:
             children, resolved = embedded_children(settings, ports)
             supervisor = Supervisor(settings.home / "logs")
