@@ -3,10 +3,12 @@ BIN := .venv/bin
 UV := .boot/uv/bin/uv
 NPM := PATH="$(CURDIR)/.boot/node:$$PATH" npm --prefix ui
 LOCKS := src/liminal/stack/locks
+# two stacks of real services; a file's tests stay together, in the order of the folder
+SIDE_BY_SIDE = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-ui parity bench-peers check storm bench format lock jars-lock settings-table clean
+.PHONY: help setup up down test test-ui parity bench-peers check storm fuzz learn bench format lock jars-lock settings-table clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +23,7 @@ down: ## Stop what `make up` started elsewhere
 	@$(BIN)/liminal down
 
 test: setup ## Run the tests on real services (Kafka, Postgres, Redis)
-	@$(BIN)/pytest -m "not slow and not ui"
+	@$(BIN)/pytest -m "not slow and not ui" $(SIDE_BY_SIDE)
 
 test-ui: setup ## Test the web interface: its units, then a Chromium through it
 	$(NPM) test
@@ -41,11 +43,19 @@ check: setup ## Formatting, lint, strict types, schemas, lengths; of the web int
 	$(BIN)/python .ci/house.py
 	$(NPM) run --silent check
 
+fuzz: setup ## The chat socket driven at random for long: cuts, resumes, noise; every client ends with the log's words
+	@$(BIN)/pytest -m slow tests/chat/test_fuzz.py
+
 storm: setup ## The whole storm: 1M events, workers and brokers killed all the while, nothing lost or twice
 	@$(BIN)/liminal bench storm
 
+learn: setup ## Learning at length: killed workers, then people with habits who teach the bundled model
+	@$(BIN)/pytest -m slow tests/learning
+	@$(BIN)/liminal bench learn
+	@$(BIN)/liminal bench people
+
 bench: setup ## Every figure of docs/benchmarks.md that needs no peers (give the machine nothing else to do)
-	@for figure in append fold rebuild lag decode adapters embed train; do $(BIN)/liminal bench $$figure || exit 1; done
+	@for figure in append fold rebuild lag turns decode adapters embed clusters train; do $(BIN)/liminal bench $$figure || exit 1; done
 
 format: setup ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix --quiet . || true

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import uuid
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 
 from liminal.log.topic import ensure_topic
@@ -24,6 +26,9 @@ from liminal.stack.embedded import Services, embedded_services
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache"
 PARTITIONS = 4
+
+# what a server in this process says is not the output of a command that a test runs meanwhile
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @pytest.fixture(scope="session")

@@ -1,2 +1,3 @@
-CREATE INDEX ON training_runs (subject, queued_at);
+CREATE INDEX ON training_runs (owner_id, queued_at);
+CREATE INDEX ON training_runs (tenant_id, queued_at);
 CREATE INDEX ON training_runs (adapter_id, adapter_version);

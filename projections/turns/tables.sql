@@ -26,6 +26,9 @@ CREATE TABLE _routes (
     sampling         jsonb NOT NULL,
     instructions     jsonb NOT NULL,
     context_ids      uuid[] NOT NULL,
+    facts            jsonb,
+    shadow           jsonb,
+    summary_version  int,
     routed_at        timestamptz NOT NULL,
     _routed          bigint NOT NULL
 );

@@ -10,6 +10,7 @@ SELECT
     END AS state,
     r.model, r.backend, r.adapters, r.policy_id, r.policy_version, r.rules, r.workflow_id, r.workflow_version,
     r.seed, r.sampling, r.instructions, r.context_ids,
+    r.facts, r.shadow, r.summary_version,
     o.ended_by, o.error_code, o.error_message, o.retryable, o.timings,
     q.requested_at, r.routed_at, o.ended_at
 FROM _requests q LEFT JOIN _routes r USING (turn_id) LEFT JOIN _outcomes o USING (turn_id);

@@ -48,8 +48,16 @@ COMMANDS: dict[str, Entry] = {
     ),
     "replay": Entry("liminal.replay.cli:app", "Look at the read models of a past moment.", LOOK),
     "bench": Entry("liminal.bench.cli:app", "Measure, and hold the figures against their goals.", LOOK),
-    "adapters": Entry("liminal.learning.cli:adapters", "List adapters, take in PEFT folders.", LOOK),
-    "lineage": Entry("liminal.learning.cli:app", "Show which events shaped an answer.", LOOK),
+    "adapters": Entry("liminal.learning.adapters.cli:adapters", "List adapters, take in PEFT folders.", LOOK),
+    "training": Entry("liminal.learning.training.cli:app", "Training runs: list, call off, pause.", LOOK),
+    "lineage": Entry("liminal.learning.adapters.cli:app", "Show which events shaped an answer.", LOOK),
+    "learned": Entry(
+        "liminal.learning.clusters.cli:learned", "Show what liminal has learned about an account.", LOOK
+    ),
+    "clusters": Entry(
+        "liminal.learning.clusters.cli:clusters", "See how evidence gathers; run and verify passes.", LOOK
+    ),
+    "artifacts": Entry("liminal.steering.cli:app", "Read, patch and roll back what steers answers.", LOOK),
     "settings": Entry(
         "liminal.stack.cli:show_settings", "Show every setting, its value and its source.", LOOK
     ),

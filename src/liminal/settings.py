@@ -98,10 +98,22 @@ class Settings(BaseSettings):
         description="32 bytes in base64 that wrap the data keys; empty: the file master.key under home",
     )
 
-    model: str = Field("", description="folder or name of the base model; empty: the bundled one")
+    model: str = Field(
+        "",
+        description="folder or name of the base model; empty: what `model use` chose, else the bundled one",
+    )
     slots: int = Field(8, ge=1, le=4096, description="sequences that the engine decodes at once")
     context: int = Field(
         0, ge=0, description="most tokens of a prompt and its answer; 0: the model's, 4096 at most"
+    )
+    numbers: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
+        "auto",
+        description="what the engine computes in; auto: float32 on a CPU, bfloat16 elsewhere; "
+        "int8: weights in int8",
+    )
+    devices: int = Field(1, ge=1, le=64, description="devices that one model is split over")
+    adapter_rows: int = Field(
+        128, ge=0, le=65536, description="rank rows of adapters that answer at once: 128 are 8 of rank 16"
     )
     backend: Literal["jax", "openai"] = Field(
         "jax", description="what decodes: the engine here, or an endpoint"

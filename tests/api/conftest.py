@@ -17,8 +17,11 @@ from tests.api.installation import (
     install,
     make_account,
     post_message,
+    post_preference,
+    post_skill,
     signup,
 )
+from tests.api.trained import post_adapter, post_run
 
 from liminal.api.cli import server_config
 from liminal.identity.actor import Role
@@ -79,6 +82,12 @@ async def belongings(installation: Installation, admin: Person) -> Belongings:
     assert feedback.status_code == 201, feedback.text
     session = (await owner.browser.get("/v1/auth/sessions")).json()["items"][0]["id"]
     key = (await owner.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})).json()
+    adapter = str(await post_adapter(owner))
+    operations = [{"op": "replace", "path": "/guards/adapters", "value": 3}]
+    patch = await admin.browser.post(
+        "/v1/admin/artifacts/policy.routing/patches", json={"operations": operations}
+    )
+    assert patch.status_code == 201, patch.text
     return Belongings(
         owner,
         {
@@ -88,6 +97,14 @@ async def belongings(installation: Installation, admin: Person) -> Belongings:
             "/v1/auth/sessions/": session,
             "/v1/auth/api-keys/": key["item"]["id"],
             "/v1/admin/accounts/": owner.id,
+            "/v1/learned/preferences/": await post_preference(owner, "a private wish"),
+            "/v1/learned/skills/": await post_skill(owner, "a private skill"),
+            "/v1/admin/skills/": await post_skill(owner, "a private shared skill", scope="tenant"),
+            "/v1/adapters/": adapter,
+            "/v1/admin/adapters/": adapter,
+            "/v1/admin/training/": str(await post_run(owner, uuid.UUID(adapter), 2)),
+            "/v1/admin/messages/": message,
+            "/v1/admin/patches/": patch.json()["id"],
         },
     )
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import httpx
@@ -21,7 +21,7 @@ from liminal.identity.accounts import NewAccount
 from liminal.identity.actor import Role
 from liminal.identity.authorize import SYSTEM_TENANT
 from liminal.log.envelope import Meta
-from liminal.log.events import MessagePosted
+from liminal.log.events import Event, MessagePosted, PreferenceDetected, SkillProposed
 from liminal.log.ids import new_id
 from liminal.projector.resources import open_resources
 from liminal.projector.worker import Worker
@@ -145,6 +145,46 @@ async def post_message(person: Person, conversation_id: str, content: str, **mor
     log = person.installation.services.log
     await log.wait_for(await log.append(event, meta), "conversations")
     return str(message_id)
+
+
+async def post_preference(person: Person, statement: str, *, message_id: str | None = None) -> str:
+    """A wish as the notice reaction writes it."""
+    preference_id = new_id()
+    event = PreferenceDetected(
+        preference_id=preference_id,
+        statement=statement,
+        dimension="length",
+        value="short",
+        detector="rule",
+        rule="test",
+        confidence=0.5,
+        evidence=[message_id] if message_id else [],
+    )
+    await _post(person, person.id, f"preference-{preference_id}", event, "preferences")
+    return str(preference_id)
+
+
+async def post_skill(person: Person, label: str, scope: Literal["user", "tenant"] = "user") -> str:
+    """A proposed skill of somebody, or of their tenant."""
+    skill_id = new_id()
+    subject = person.id if scope == "user" else person.account["tenant_id"]
+    event = SkillProposed(
+        skill_id=skill_id,
+        cluster_id=new_id(),
+        kind="skill",
+        scope=scope,
+        subject=subject,
+        label=label,
+        size=9,
+    )
+    await _post(person, subject, f"skill-{skill_id}", event, "skills")
+    return str(skill_id)
+
+
+async def _post(person: Person, owner: str, stream: str, event: Event, projection: str) -> None:
+    meta = Meta(owner=owner, tenant=person.account["tenant_id"], actor="test", stream=stream)
+    log = person.installation.services.log
+    await log.wait_for(await log.append(event, meta), projection)
 
 
 async def make_account(installation: Installation, role: Role, tenant: str = SYSTEM_TENANT) -> Person:

@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
     "change_settings": {"theme": "dark"},
     "suspend_account": {},
     "reinstate_account": {},
+    "merge_skill": {"into": "0199f1c2-8a3b-7c4d-9e5f-0a1b2c3d4e62"},
     "switch_projection": {"version": 1},
     "retry_parked": {},
 }
@@ -76,6 +77,8 @@ def valid_body(endpoint: Endpoint) -> Any:
 async def ask(client: httpx.AsyncClient, endpoint: Endpoint, belongings: Belongings) -> httpx.Response:
     """Call an endpoint about the belongings, with a body that it would take."""
     path = endpoint.path.replace("{name:slug}", "conversations").replace("{position:position}", "0:0")
+    path = path.replace("{name:artifact}", "policy.routing")
+    path = path.replace("{version:int}", "1")
     if "{id:uuid}" in path:
         prefix = path.split("{", 1)[0]
         path = path.replace("{id:uuid}", belongings.ids[prefix])

@@ -1,4 +1,4 @@
-"""docs/api.md and docs/security.md, held against the code."""
+"""docs/api.md, docs/protocol.md and docs/security.md, held against the code."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import asyncio
 import re
 from pathlib import Path
 
-from tests.api.installation import Person
+import orjson
+from jsonschema import Draft202012Validator
+from tests.api.installation import Installation, Person
 
+from liminal.api.asyncapi import COMMANDS, FRAMES
+from liminal.api.document import socket_document
+from liminal.chat.session import CLOSE_CODES
 from liminal.identity import limits
 from liminal.identity.authorize import SCOPES
 from liminal.identity.passwords import CONTEXT_WORDS, MAX_LENGTH, MIN_LENGTH
 
 ROOT = Path(__file__).parents[2]
 API = (ROOT / "docs" / "api.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 SECURITY = (ROOT / "docs" / "security.md").read_text()
 
 
@@ -74,3 +80,29 @@ def test_scopes_password_lengths_and_context_words_are_documented() -> None:
     assert f"{MIN_LENGTH} to {MAX_LENGTH} characters" in SECURITY
     for word in CONTEXT_WORDS:
         assert f"`{word}`" in SECURITY
+
+
+async def test_the_chat_socket_has_a_document_of_every_command_and_frame(installation: Installation) -> None:
+    served = (await installation.client().get("/v1/asyncapi.json")).json()
+    assert served == orjson.loads(orjson.dumps(socket_document()))
+    operations = {
+        name: {reference["$ref"].rpartition("/")[2] for reference in operation["messages"]}
+        for name, operation in served["operations"].items()
+    }
+    assert operations["command"] == {model.__name__ for model in COMMANDS}
+    assert operations["frame"] == {model.__name__ for model in FRAMES}
+    for reference in re.findall(r'"(#/[^"]+)"', orjson.dumps(served).decode()):
+        node = served
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+    for schema in served["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_every_command_frame_and_close_code_is_on_the_page_about_the_socket() -> None:
+    names = [message["name"] for message in socket_document()["components"]["messages"].values()]
+    assert len(names) == len(COMMANDS) + len(FRAMES)
+    for name in names:
+        assert f"| `{name}` |" in PROTOCOL
+    for code, reason in CLOSE_CODES.items():
+        assert f"| {code} | {reason} |" in PROTOCOL

@@ -170,3 +170,8 @@ async def test_a_method_that_an_address_does_not_know_is_refused_with_those_it_d
         assert {"GET", "POST"} <= set(reply.headers["Allow"].split(", "))
         assert reply.json()["error"]["code"] == "method_not_allowed"
         assert (await client.request("TRACE", "/v1/status")).status_code == 405
+
+
+def test_the_api_does_without_jax_until_something_is_to_be_embedded() -> None:
+    program = "import sys, liminal.api.app; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,7 +30,21 @@ from liminal.stack.embedded import Services as Stack
 ROOT = Path(__file__).parents[2]
 START = 240
 """Seconds that a worker may take to compile its programs, the first time on a busy machine."""
+SHARED = (
+    "slots",
+    "home",
+    "cache",
+    "database_url",
+    "kafka_bootstrap_servers",
+    "redis_url",
+    "topic",
+    "model",
+    "rate_factor",
+)
+"""Settings that the processes of one installation have in common."""
 MODEL = ROOT / "tests" / "parity" / "golden" / "models" / "llama"
+WINDOW = 4096
+"""Tokens that the model reads and writes here: enough for an answer that one can interrupt."""
 
 
 @dataclass
@@ -40,43 +55,57 @@ class Chat:
     port: int
 
     @asynccontextmanager
-    async def socket(self, person: Person) -> AsyncGenerator[Client]:
-        """A socket of a client that signed in for a token."""
+    async def socket(
+        self, person: Person, port: int | None = None, token: str | None = None
+    ) -> AsyncGenerator[Client]:
+        """A socket of a client that signed in for a token; ``port`` is another API node's."""
+        headers = {"Authorization": f"Bearer {token or await self.token(person)}"}
+        url = f"ws://127.0.0.1:{port or self.port}/v1/chat/stream"
+        async with connect(url, additional_headers=headers) as connection:
+            yield Client(connection)
+
+    async def token(self, person: Person) -> str:
+        """A fresh access token."""
         body = {"email": person.email, "password": PASSWORD, "client": "api"}
         async with self.installation.client() as anonymous:
             reply = await anonymous.post("/v1/auth/login", json=body)
         assert reply.status_code == 200, reply.text
-        headers = {"Authorization": f"Bearer {reply.json()['access_token']}"}
-        url = f"ws://127.0.0.1:{self.port}/v1/chat/stream"
-        async with connect(url, additional_headers=headers) as connection:
-            yield Client(connection)
+        return reply.json()["access_token"]
 
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[subprocess.Popen[bytes]]:
         """A respond worker as a process of its own, once it serves."""
-        ready = self.installation.settings.home / f"ready-{uuid.uuid4().hex}"
+        async with self._process("consumers.respond") as process:
+            yield process
+
+    @asynccontextmanager
+    async def node(self) -> AsyncGenerator[tuple[subprocess.Popen[bytes], int]]:
+        """Another API node as a process of its own, and its port."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            fd, port = listening.fileno(), listening.getsockname()[1]
+            async with self._process("liminal.cli", "api", LIMINAL_WEB_FD=str(fd)) as process:
+                listening.close()
+                yield process, port
+
+    @asynccontextmanager
+    async def _process(
+        self, module: str, *arguments: str, **more: str
+    ) -> AsyncGenerator[subprocess.Popen[bytes]]:
         settings = self.installation.settings
-        names = (
-            "slots",
-            "context",
-            "home",
-            "cache",
-            "database_url",
-            "kafka_bootstrap_servers",
-            "redis_url",
-            "topic",
-            "model",
-        )
-        environment = {**os.environ, **{variable(name): str(getattr(settings, name)) for name in names}}
-        environment["LIMINAL_READY_FILE"] = str(ready)
+        ready = settings.home / f"ready-{uuid.uuid4().hex}"
+        environment = {**os.environ, **{variable(name): str(getattr(settings, name)) for name in SHARED}}
+        environment |= {"LIMINAL_READY_FILE": str(ready), **more}
         process = subprocess.Popen(  # noqa: ASYNC220  it is waited for by its pid, and killed
-            [sys.executable, "-m", "consumers.respond"], cwd=ROOT, env=environment
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=environment,
+            pass_fds=[int(fd)] if (fd := more.get("LIMINAL_WEB_FD")) else [],
         )
         try:
             until = time.monotonic() + START
             while not ready.exists():
-                assert process.poll() is None, "the worker ended"
-                assert time.monotonic() < until, "the worker did not start"
+                assert process.poll() is None, f"{module} ended"
+                assert time.monotonic() < until, f"{module} did not start"
                 await asyncio.sleep(0.1)
             yield process
         finally:
@@ -116,7 +145,19 @@ class Client:
 
 
 @pytest.fixture(scope="session")
-async def chat(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chat]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a longer window; its weights are random, so its positions mean nothing to it."""
+    folder = tmp_path_factory.mktemp("model") / "llama"
+    shutil.copytree(MODEL, folder)
+    config = orjson.loads((folder / "config.json").read_bytes()) | {"max_position_embeddings": WINDOW}
+    (folder / "config.json").write_bytes(orjson.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
+async def chat(
+    services: Stack, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Chat]:
     """The installation of this folder, without a worker."""
     settings = read_settings(
         home=tmp_path_factory.mktemp("chat") / "home",
@@ -126,9 +167,8 @@ async def chat(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> Asy
         topic=f"t.{uuid.uuid4().hex[:12]}",
         partitions=PARTITIONS,
         rate_factor=0,
-        model=str(MODEL),
+        model=str(model),
         slots=2,
-        context=1024,
     )
     async with install(settings, services) as installation:
         with socket.socket() as listening:

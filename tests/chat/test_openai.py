@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import openai
 import pytest
-from tests.api.installation import Person, signup
-from tests.chat.conftest import MODEL, ROOT, Chat
+from tests.api.installation import Person, make_account, signup
+from tests.chat.conftest import ROOT, Chat
 
 from liminal.engine.training import BaseModel
+from liminal.identity.actor import Role
 from liminal.identity.authorize import SYSTEM_TENANT
-from liminal.learning.imports import import_adapter
+from liminal.learning.adapters.imports import import_adapter
 from liminal.storage.blobs import BlobStore
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -43,6 +48,49 @@ async def test_a_completion_is_a_turn_on_the_log(client: openai.AsyncOpenAI) -> 
     assert done.usage is not None
     assert done.usage.completion_tokens <= 12
     assert (done.model_extra or {})["liminal"]["turns"][0]["trace"]["seed"] == 1
+
+
+async def test_embeddings_are_the_encoders_in_both_encodings(client: openai.AsyncOpenAI) -> None:
+    texts = ["a small boat", "a little ship", "the price of tea"]
+    encoder = next(m for m in (await client.models.list()).data if m.id.startswith("all-MiniLM"))
+    # the package asks for base64 unless told otherwise
+    packed = await client.embeddings.create(model=encoder.id, input=texts)
+    plain = await client.embeddings.create(model=encoder.id, input=texts[0], encoding_format="float")
+    vectors = np.asarray([item.embedding for item in packed.data])
+    np.testing.assert_allclose(vectors[0], plain.data[0].embedding, atol=1e-6)
+    assert vectors.shape == (3, 384)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.3
+    assert packed.usage.prompt_tokens == packed.usage.total_tokens == 16
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"model": "another"}, "no embedding model"),
+        ({"dimensions": 64}, "dimensions"),
+        ({"input": "word " * 400}, "truncate"),
+        ({"input": [1, 2, 3]}, "input"),
+        ({"input": []}, "input"),
+    ],
+)
+async def test_an_embedding_that_cannot_be_given_is_refused_by_name(
+    client: openai.AsyncOpenAI, wrong: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(openai.UnprocessableEntityError, match=named):
+        await client.embeddings.create(**{"model": "all-MiniLM-L6-v2", "input": "x"} | wrong)
+    cut = await client.embeddings.create(
+        model="all-MiniLM-L6-v2", input="word " * 400, extra_body={"liminal": {"truncate": True}}
+    )
+    assert cut.usage.prompt_tokens == 256
+
+
+async def test_what_reads_like_a_control_token_in_a_completion_is_text(client: openai.AsyncOpenAI) -> None:
+    async def tokens(prompt: str) -> int:
+        done = await client.completions.create(model="llama", prompt=prompt, max_tokens=1)
+        assert done.usage is not None
+        return done.usage.prompt_tokens
+
+    assert await tokens("x<|im_end|>") > await tokens("x") + 4
 
 
 async def test_a_stream_says_the_same_as_the_whole_answer(client: openai.AsyncOpenAI) -> None:
@@ -78,7 +126,7 @@ async def test_what_is_not_supported_is_refused_by_name(client: openai.AsyncOpen
 
 
 async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_its_gate(
-    chat: Chat, client: openai.AsyncOpenAI
+    chat: Chat, client: openai.AsyncOpenAI, model: Path
 ) -> None:
     asked = {"model": "llama", "messages": QUESTION, "max_tokens": 40, "seed": 3, "temperature": 1.0}
     log, settings = chat.installation.services.log, chat.installation.settings
@@ -87,7 +135,7 @@ async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_i
     made = await import_adapter(
         log,
         BlobStore.open(settings),
-        BaseModel.load(MODEL),
+        BaseModel.load(model),
         ADAPTER,
         name="elsewhere",
         tenant=SYSTEM_TENANT,
@@ -98,6 +146,12 @@ async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_i
     plain = await client.chat.completions.create(**asked)  # pyright: ignore
     changed = await client.chat.completions.create(**asked | {"model": "llama+elsewhere"})  # pyright: ignore
     assert changed.choices[0].message.content != plain.choices[0].message.content
+    listed = {model.id: model for model in (await client.models.list()).data}
+    adapter = listed["llama+elsewhere"].model_extra or {}
+    assert (adapter["parent"], adapter["liminal"]["kind"]) == ("llama", "adapter")
+    stranger = await make_account(chat.installation, Role.USER, str(uuid.uuid4()))
+    theirs = (await stranger.browser.get("/v1/models")).json()["data"]
+    assert [model["id"] for model in theirs] == ["llama", "all-MiniLM-L6-v2"]
     silent = await client.chat.completions.create(  # pyright: ignore
         **asked,
         extra_body={"liminal": {"adapters": {"elsewhere": 0.0}}},

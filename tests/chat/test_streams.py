@@ -11,25 +11,29 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from liminal.chat.frames import MessageDone, Routed, Token, Usage
+from liminal.chat.frames import Citation, MessageDone, Routed, Token, Usage
 from liminal.chat.streams import FrameHub, FrameWriter, Keys, Superseded
 
 
 class Reader:
     """Collects what a subscription hands over."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 10_000) -> None:
         self.seqs: list[int] = []
         self.text = ""
         self.ended = asyncio.Event()
+        self.room = room
 
-    def __call__(self, turn_id: UUID, seq: int, kind: str, frame: bytes, final: bool) -> None:
+    def __call__(self, turn_id: UUID, seq: int, kind: str, frame: bytes, final: bool) -> bool:
+        if len(self.seqs) == self.room:
+            return False
         self.seqs.append(seq)
         data = orjson.loads(frame)
         assert (data["turn_id"], data["seq"], data["type"]) == (str(turn_id), seq, kind)
         self.text += data.get("text", "")
         if final:
             self.ended.set()
+        return True
 
 
 @pytest.fixture
@@ -116,3 +120,23 @@ async def test_a_worker_that_lost_its_turn_is_refused(writer: FrameWriter) -> No
     await writer.drain(second)
     third = await writer.open(turn_id)
     assert (third.finished, third.said, third.seq) == (True, "from the first", 2)
+
+
+async def test_a_reader_without_room_is_left_alone_and_goes_on_where_it_was(
+    writer: FrameWriter, hub: FrameHub
+) -> None:
+    turn = await writer.open(uuid.uuid4())
+    for _ in range(600):
+        writer.write(turn, Citation(citation={}))
+    await writer.drain(turn)
+    slow, quick = Reader(room=300), Reader()
+    subscription = await hub.subscribe(turn.turn_id, 0, slow)
+    await hub.subscribe(turn.turn_id, 0, quick)
+    await asyncio.wait_for(subscription.done.wait(), 5)
+    writer.write(turn, done())
+    await asyncio.wait_for(quick.ended.wait(), 5)
+    assert slow.seqs == list(range(1, 301))
+    slow.room = 10_000
+    await hub.subscribe(turn.turn_id, 300, slow)
+    await asyncio.wait_for(slow.ended.wait(), 5)
+    assert slow.seqs == quick.seqs == list(range(1, 602))

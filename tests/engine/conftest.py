@@ -13,6 +13,7 @@ from tests.engine.models import lively_adapter, lively_params, tiny_config, writ
 
 from liminal.engine.bank import AdapterRegistry
 from liminal.engine.cache import BLOCK
+from liminal.engine.compile_cache import keep_compiled
 from liminal.engine.config import ModelConfig
 from liminal.engine.engine import Engine
 from liminal.engine.model import forward
@@ -21,6 +22,12 @@ from liminal.engine.params import LoraPair, Params
 from liminal.engine.request import Delta, Request, Sampling
 
 OPTIONS = EngineOptions(slots=2, context=3 * BLOCK - 64, chunks=(32,), rows=40, queue=16, warm=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_programs() -> Path:
+    """Compiled programs outlive the run: many engines here have the same small shapes."""
+    return keep_compiled(Path(__file__).parents[2] / ".cache" / "compiled")
 
 
 @pytest.fixture(scope="session")

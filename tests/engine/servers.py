@@ -43,7 +43,7 @@ class Endpoint:
         rules = {name: body[name] for name in ("temperature", "seed", "max_tokens", "top_k") if name in body}
         request = Request(
             messages=body["messages"],
-            adapters=body.get("adapters", {}),
+            adapters=body.get("liminal", {}).get("adapters", {}),
             n=body["n"],
             sampling=Sampling(**rules),
         )

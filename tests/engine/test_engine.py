@@ -177,16 +177,12 @@ async def test_an_interactive_answer_takes_the_slot_of_a_batch_one_and_changes_n
     run: Run, reference: Reference
 ) -> None:
     prompts = [tokens_of(40 + seed, 30) for seed in range(3)]
-    batch = [asyncio.ensure_future(run(prompt, 80, priority=Priority.BATCH)) for prompt in prompts[:2]]
+    alone = [tokens_in(await run(prompt, 500)) for prompt in prompts[:2]]
+    batch = [asyncio.ensure_future(run(prompt, 500, priority=Priority.BATCH)) for prompt in prompts[:2]]
     await asyncio.sleep(0.05)
-    ended: list[str] = []
-    for task in batch:
-        task.add_done_callback(lambda _: ended.append("batch"))
-    urgent = await run(prompts[2], 5)
-    ended.append("interactive")
-    assert tokens_in(urgent) == reference(prompts[2], 5)
-    assert [tokens_in(await task) for task in batch] == [reference(prompt, 80) for prompt in prompts[:2]]
-    assert ended[0] == "interactive"
+    assert tokens_in(await run(prompts[2], 5)) == reference(prompts[2], 5)
+    assert not any(task.done() for task in batch)
+    assert [tokens_in(await task) for task in batch] == alone
 
 
 async def test_leaving_the_stream_cancels_within_a_step(engine: Engine) -> None:
@@ -271,8 +267,13 @@ async def test_a_chat_is_rendered_by_the_models_template(engine: Engine) -> None
     rules = Sampling(max_tokens=5, ignore_eos=True)
     by_messages = [d async for d in engine.generate(Request(messages=messages, sampling=rules))]
     text = "<user>hi<assistant>"
-    by_prompt = [d async for d in engine.generate(Request(prompt=text, sampling=rules))]
+    prompt = engine.tokenizer.encode(text)
+    assert len(prompt) == 4
+    by_prompt = [d async for d in engine.generate(Request(prompt=prompt, sampling=rules))]
     assert tokens_in(by_messages) == tokens_in(by_prompt)
+    typed = [d async for d in engine.generate(Request(prompt=text, sampling=rules))]
+    assert typed[-1].usage is not None
+    assert typed[-1].usage.prompt_tokens == len(text), "a prompt that somebody typed has no control tokens"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from tests.engine.models import tiny_config
 from tests.engine.servers import COMMIT, HubHandler, hub
 from typer.testing import CliRunner
 
+from liminal.engine.bundled import NAME, model_path
 from liminal.engine.cli import app
-from liminal.engine.config import config_json
+from liminal.engine.config import config_json, model_name
 from liminal.engine.errors import BackendUnavailable, ModelInvalid, ModelNotFound, ModelUnsupported
 from liminal.engine.hub import ModelStore
 
@@ -43,7 +44,13 @@ def test_a_pull_pins_the_commit_and_takes_only_what_is_needed(
     handler.requested.clear()
     store.pull("org/tiny", endpoint=address)
     assert handler.requested == [], "a second pull of the same commit fetches nothing"
+    assert store.served("", folder) == folder
     assert store.use("org/tiny") == pulled and store.models()[0].current
+    assert store.served("", folder) == pulled and store.served(str(folder), pulled) == folder
+    assert (model_name(pulled), model_name(model_path())) == ("org/tiny", NAME)
+    assert store.served(NAME, model_path()) == model_path()
+    store.use_none()
+    assert store.served("", folder) == folder
 
 
 def test_a_damaged_file_is_noticed_and_the_next_pull_mends_it(

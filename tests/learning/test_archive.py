@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from liminal.learning.archive import FILES, pack, unpack
+from liminal.learning.adapters.archive import FILES, pack, unpack
 from liminal.learning.errors import ArchiveInvalid
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -46,6 +47,9 @@ class OwnBroker:
     def freeze(self) -> None:
         """Leave its connections open and answer nothing."""
         self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        # the signal is only sent: on a busy machine threads answer on until each has seen it
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Go on."""

@@ -118,7 +118,7 @@ async def test_inspect_finds_an_event_whose_id_holds_no_time(log: Log, run: Run,
     ("place", "said"),
     [
         ("0:99", "nothing is at 0:99"),
-        (str(uuid.uuid4()), "no event has the id"),
+        ("4c0f8f0e-5b0c-4a6f-9d5e-2f6f3f1f9b11", "no event has the id"),
         ("here", "neither a position"),
     ],
 )

@@ -23,6 +23,8 @@ def test_text_is_encoded_and_decoded_as_transformers_does(golden: Path, name: st
             continue
         assert tokenizer.encode(row["text"]) == row["ids"], row["text"]
         assert tokenizer.encode(row["text"], special=False) == row["ids_without_special"], row["text"]
+        if not any(marker in row["text"] for marker in ("<|im_start|>", "<s>")):
+            assert tokenizer.encode_typed(row["text"]) == row["ids"], row["text"]
         assert tokenizer.decode(row["ids"], skip_special=False) == row["decoded"]
         assert tokenizer.decode(row["ids"]) == row["decoded_without_special"]
 
@@ -33,6 +35,6 @@ def test_chats_are_rendered_as_transformers_does(golden: Path, name: str) -> Non
     for row in rows(golden / "chats.jsonl"):
         if row["tokenizer"] != name:
             continue
-        text = tokenizer.render(row["messages"], **row["arguments"])
-        assert text == row["text"]
-        assert tokenizer.encode(text, special=False) == row["ids"]
+        rendered = tokenizer.render_chat(row["messages"], **row["arguments"])
+        assert rendered.text == row["text"]
+        assert tokenizer.encode_rendered(rendered)[0] == row["ids"]

@@ -37,7 +37,11 @@ async def test_a_read_model_far_behind_catches_up_by_itself_while_the_others_go_
         await log.append_many([person.say(conversation, "words") for person, conversation in people])
     await fold_everything(resources)
     # as after a rollback: its rows are those of long ago
-    await log.pool.execute("TRUNCATE feedback_v1.feedback, turns_v1._requests, turns_v1._outcomes")
+    schemas = "SELECT projection, schema FROM liminal.generations WHERE state = 'live'"
+    of = {row["projection"]: row["schema"] for row in await log.pool.fetch(schemas)}
+    await log.pool.execute(
+        f"TRUNCATE {of['feedback']}.feedback, {of['turns']}._requests, {of['turns']}._outcomes"
+    )
     await log.pool.execute(
         "UPDATE liminal.checkpoints SET position = 0 FROM liminal.generations g "
         "WHERE g.id = generation_id AND projection IN ('turns', 'feedback')"

@@ -25,6 +25,20 @@ from liminal.projector.switch import rollback, switch
 from liminal.projector.verify import hash_live, verify
 from liminal.projector.worker import Worker
 
+WAITING = """
+CREATE FUNCTION public.waiting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(1);
+    IF EXISTS (
+        SELECT FROM liminal.checkpoints
+        WHERE generation_id = {generation} AND position > 0 AND xmin <> pg_current_xact_id()::xid
+    ) THEN
+        PERFORM pg_advisory_xact_lock(2);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
 
 async def talk(log: Log, people: int = 8, messages: int = 10) -> list[Person]:
     """Some conversations, with turns that were decided."""
@@ -128,14 +142,11 @@ async def test_a_rebuild_that_is_killed_resumes_where_it_was(log: Log, resources
     await talk(log, people=12, messages=150)
     await fold_everything(resources)
     plan = await plan_rebuild(resources, ["conversations"])
-    # slow enough to be caught in the act
+    # each partition folds after the other, and the second waits for a lock that the test holds
+    await resources.pool.execute(WAITING.format(generation=plan.generations[0].id))
     await resources.pool.execute(
-        "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN PERFORM pg_sleep(0.004); RETURN new; END'"
-    )
-    await resources.pool.execute(
-        f'CREATE TRIGGER slow BEFORE INSERT ON "{plan.generations[0].schema}".messages '
-        "FOR EACH ROW EXECUTE FUNCTION public.slow()"
+        f'CREATE TRIGGER waiting BEFORE INSERT ON "{plan.generations[0].schema}".messages '
+        "FOR EACH STATEMENT EXECUTE FUNCTION public.waiting()"
     )
     targets = {str(partition): target for partition, target in plan.targets.items()}
     job = {
@@ -144,21 +155,23 @@ async def test_a_rebuild_that_is_killed_resumes_where_it_was(log: Log, resources
         "targets": targets,
         "park": False,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "liminal.projector.rebuilder", stdin=asyncio.subprocess.PIPE
-    )
-    assert process.stdin is not None
-    process.stdin.write(orjson.dumps(job) + b"\n")
-    stood = 0
-    while not stood:
-        await asyncio.sleep(0.05)
-        stood = await _positions(resources, plan.generations[0].id)
-    process.kill()
-    await process.communicate()
-    stood = await _positions(resources, plan.generations[0].id)
-    assert 0 < stood < sum(plan.targets.values())
+    async with resources.pool.acquire() as holder:
+        await holder.execute("SELECT pg_advisory_lock(2)")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "liminal.projector.rebuilder", stdin=asyncio.subprocess.PIPE
+        )
+        assert process.stdin is not None
+        process.stdin.write(orjson.dumps(job) + b"\n")
+        stood = 0
+        while not stood:
+            await asyncio.sleep(0.05)
+            stood = await _positions(resources, plan.generations[0].id)
+        process.kill()
+        await process.communicate()
+        assert 0 < await _positions(resources, plan.generations[0].id) < sum(plan.targets.values())
+        await holder.execute("SELECT pg_advisory_unlock(2)")
 
-    await resources.pool.execute(f'DROP TRIGGER slow ON "{plan.generations[0].schema}".messages')
+    await resources.pool.execute(f'DROP TRIGGER waiting ON "{plan.generations[0].schema}".messages')
     again = await plan_rebuild(resources, ["conversations"])
     assert [g.id for g in again.generations] == [g.id for g in plan.generations]
     await run_rebuild(resources, again)

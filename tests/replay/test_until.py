@@ -84,6 +84,17 @@ async def test_a_schema_is_listed_not_overwritten_and_dropped_with_one_command(
     assert not await drop_scratch(resources, "kept")
 
 
+async def test_every_read_model_has_the_views_of_its_own(log: Log, resources: Resources) -> None:
+    _, positions = await renamed(log, "only")
+    await replay_until(resources, positions[0], "several", ["conversations", "accounts", "turns"])
+    for query in (
+        "SELECT search FROM several.messages",
+        "SELECT revoked_at FROM several.sessions",
+        "SELECT state FROM several.turns",
+    ):
+        assert await resources.pool.fetch(query) == []
+
+
 async def test_a_schema_that_no_replay_made_is_not_dropped(resources: Resources) -> None:
     assert not await drop_scratch(resources, "read")
     assert await resources.pool.fetchval("SELECT to_regnamespace('read') IS NOT NULL")

@@ -42,6 +42,19 @@ def test_a_weak_password_is_refused_beside_its_field(arrive: Arrive) -> None:
     expect(stranger.page.get_by_label("Password")).to_have_attribute("aria-invalid", "true")
 
 
+def test_a_password_is_masked_and_may_be_pasted(arrive: Arrive) -> None:
+    stranger = arrive()
+    for path, kind in (("/signup", "new-password"), ("/signin", "current-password")):
+        stranger.open(path)
+        field = stranger.page.get_by_label("Password")
+        expect(field).to_have_attribute("type", "password")
+        expect(field).to_have_attribute("autocomplete", kind)
+        stranger.page.evaluate("navigator.clipboard.writeText('a pasted passphrase')")
+        field.focus()
+        stranger.page.keyboard.press("ControlOrMeta+V")
+        expect(field).to_have_value("a pasted passphrase")
+
+
 def test_a_second_factor_is_set_up_asked_for_and_switched_off(visitor: Visitor, arrive: Arrive) -> None:
     page = visitor.page
     email = page.evaluate("fetch('/v1/auth/me').then(r => r.json()).then(r => r.account.email)")

@@ -63,6 +63,6 @@ def test_decrypting_an_event_asks_for_the_password_when_it_was_long_ago(admin: V
 
 
 def test_the_console_is_not_for_others(visitor: Visitor) -> None:
-    for path in ("/admin/projections", "/admin/log"):
-        visitor.open(path)
+    for place in ("projections", "log", "skills", "learning", "policies"):
+        visitor.open(f"/admin/{place}")
         expect(visitor.page.get_by_text("This door leads nowhere")).to_be_visible()

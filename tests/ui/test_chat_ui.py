@@ -137,7 +137,7 @@ def test_what_one_teaches_stays_beside_the_answer(visitor: Visitor) -> None:
     expect(notes).to_contain_text("give amounts in grams")
     notes.get_by_role("button", name="Take back").first.click()
     expect(notes).not_to_contain_text("give amounts in grams")
-    visitor.open("/settings/taught")
+    visitor.open("/settings/learned")
     expect(page.get_by_text("Two hundred grams of flour.")).to_be_visible()
     expect(page.get_by_text("give amounts in grams")).to_have_count(0)
     visitor.shot("taught")

@@ -15,13 +15,16 @@ UI = Path(__file__).parents[2] / "ui"
 PAGES = (
     "/",
     "/settings/account",
-    "/settings/taught",
+    "/settings/learned",
     "/settings/appearance",
     "/settings/sessions",
     "/settings/api-keys",
     "/archive",
     "/admin/projections",
     "/admin/log",
+    "/admin/skills",
+    "/admin/learning",
+    "/admin/policies",
 )
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

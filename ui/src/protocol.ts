@@ -6,7 +6,14 @@ import type { components } from "@/api/frames.gen"
 
 type Schemas = components["schemas"]
 type WithDefault = "v" | "options" | "parent_id" | "conversation_id" | "after_seq"
-type Loose<T> = T extends unknown ? Omit<T, WithDefault> & Partial<T> : never
+type Loose<T> = T extends { options?: unknown }
+  ? Omit<T, WithDefault> & Partial<Omit<T, "options">> & { options?: AnswerOptions }
+  : T extends unknown
+    ? Omit<T, WithDefault> & Partial<T>
+    : never
+
+/** How one answer is made; what is absent is the model's own setting. */
+export type AnswerOptions = Partial<Schemas["Options"]>
 
 export type Command = Loose<Schemas["Command"]>
 /** The commands that begin a turn. Each carries a `client_id`, so sending one again does nothing twice. */

@@ -10,6 +10,9 @@ const patterns = {
   reset: /^\/reset$/,
   settings: /^\/settings(?:\/(?<section>[\w-]+))?$/,
   projections: /^\/admin(?:\/projections)?$/,
+  skills: /^\/admin\/skills$/,
+  learning: /^\/admin\/learning$/,
+  policies: /^\/admin\/policies$/,
   log: /^\/admin\/log$/,
 } as const
 

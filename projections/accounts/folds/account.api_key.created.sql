@@ -1,6 +1,6 @@
 INSERT INTO api_keys AS t (key_id, account_id, name, scopes, expires_at, created_at, _created)
 SELECT DISTINCT ON (key_id) key_id, account_id, name, scopes, expires_at, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, account_id uuid, key_id uuid, name text, scopes text[],
     expires_at timestamptz
 )

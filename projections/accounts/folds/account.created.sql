@@ -5,7 +5,7 @@ INSERT INTO accounts AS t (
 SELECT DISTINCT ON (account_id)
     account_id, tenant_id, email, email_claim, display_name, coalesce(role, 'user'), coalesce(plan, 'free'),
     coalesce(origin, 'signup'), _time, _offset, _offset, _offset, _offset, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, account_id uuid, tenant_id text, email text, email_claim text,
     display_name text, role text, plan text, origin text
 )

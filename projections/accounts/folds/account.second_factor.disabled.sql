@@ -1,6 +1,6 @@
 INSERT INTO accounts AS t (account_id, second_factor, _second_factor)
 SELECT DISTINCT ON (account_id) account_id, false, _offset
-FROM json_to_recordset($1::json) AS e (_offset bigint, account_id uuid)
+FROM jsonb_to_recordset($1::jsonb) AS e (_offset bigint, account_id uuid)
 ORDER BY account_id, _offset DESC
 ON CONFLICT (account_id) DO UPDATE SET
     second_factor = excluded.second_factor,

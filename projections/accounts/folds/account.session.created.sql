@@ -1,6 +1,6 @@
 INSERT INTO _sessions AS t (session_id, account_id, kind, user_agent, address, created_at, _created)
 SELECT DISTINCT ON (session_id) session_id, account_id, kind, user_agent, address, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, account_id uuid, session_id uuid, kind text, user_agent text,
     address text
 )

@@ -1,6 +1,6 @@
 -- without a session it ends every one that the account had by then
 WITH revoked AS (
-    SELECT * FROM json_to_recordset($1::json) AS e (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS e (
         _offset bigint, _time timestamptz, account_id uuid, session_id uuid, reason text
     )
 ), every AS (

@@ -1,6 +1,6 @@
 INSERT INTO _claims AS t (claim_hash, kind, holder, version, changed_at, _changed)
 SELECT DISTINCT ON (claim) claim, kind, NULL, _version, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _version int, claim text, kind text, holder text
 )
 ORDER BY claim, _offset DESC

@@ -1,6 +1,6 @@
 INSERT INTO tenants AS t (tenant_id, owner_id, name, plan, created_at, _name, _created)
 SELECT DISTINCT ON (tenant_id) tenant_id, _owner, name, coalesce(plan, 'free'), _time, _offset, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner text, tenant_id text, name text, plan text
 )
 ORDER BY tenant_id, _offset

@@ -3,7 +3,7 @@ INSERT INTO adapters AS t (
 )
 SELECT DISTINCT ON (adapter_id)
     adapter_id, _owner, _tenant, name, kind, scope, subject, skill_id, base_model, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner text, _tenant text, adapter_id uuid, name text, kind text,
     scope text, subject text, skill_id uuid, base_model text
 )

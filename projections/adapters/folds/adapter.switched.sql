@@ -1,6 +1,6 @@
 INSERT INTO adapters AS t (adapter_id, active, _active)
 SELECT DISTINCT ON (adapter_id) adapter_id, active, _offset
-FROM json_to_recordset($1::json) AS e (_offset bigint, adapter_id uuid, active boolean)
+FROM jsonb_to_recordset($1::jsonb) AS e (_offset bigint, adapter_id uuid, active boolean)
 ORDER BY adapter_id, _offset DESC
 ON CONFLICT (adapter_id) DO UPDATE SET
     active = excluded.active,

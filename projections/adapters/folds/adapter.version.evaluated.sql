@@ -5,7 +5,7 @@ INSERT INTO adapter_versions AS t (
 SELECT DISTINCT ON (adapter_id, adapter_version)
     adapter_id, adapter_version, _owner, passed, figures, baseline_version, examples, regressions, report,
     seed, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner text, adapter_id uuid, adapter_version int, passed boolean,
     figures jsonb, baseline_version int, examples int, regressions int, report jsonb, seed bigint
 )

@@ -3,7 +3,7 @@ INSERT INTO adapter_versions AS t (
 )
 SELECT DISTINCT ON (adapter_id, adapter_version)
     adapter_id, adapter_version, _owner, 'rejected', "by", reasons, NULL, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner text, adapter_id uuid, adapter_version int, "by" text,
     reasons text[]
 )

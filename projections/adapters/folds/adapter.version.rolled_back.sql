@@ -1,5 +1,5 @@
 WITH decided AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS e (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS e (
         _offset bigint, _time timestamptz, _owner text, adapter_id uuid, adapter_version int, "by" text,
     reason text, to_version int
 )

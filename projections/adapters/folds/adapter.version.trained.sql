@@ -1,5 +1,5 @@
 WITH trained AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS e (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS e (
         _offset bigint, _time timestamptz, _owner text, adapter_id uuid, adapter_version int, run_id uuid,
         weights jsonb, content_hash text, base_model text, base_hash text, rank int, alpha double precision,
         targets text[], parent_version int, dataset_hash text, feedback_ids uuid[]

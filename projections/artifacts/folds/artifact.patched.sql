@@ -1,5 +1,5 @@
 WITH made AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS e (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS e (
         _offset bigint, _time timestamptz, _id uuid, _owner text, _tenant text, _actor text, artifact_id text,
         artifact_version int, body jsonb, operations jsonb, patch_id uuid, "by" text
     )

@@ -1,6 +1,6 @@
 INSERT INTO artifacts AS t (owner_id, artifact_id, name, description, _name)
 SELECT DISTINCT ON (_owner, artifact_id) _owner, artifact_id, name, description, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _owner text, artifact_id text, name text, description text
 )
 ORDER BY _owner, artifact_id, _offset DESC

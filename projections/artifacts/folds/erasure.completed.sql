@@ -1,5 +1,5 @@
 WITH erased AS (
-    SELECT subject FROM json_to_recordset($1::json) AS e (scope text, subject text, key_deleted boolean)
+    SELECT subject FROM jsonb_to_recordset($1::jsonb) AS e (scope text, subject text, key_deleted boolean)
     WHERE scope IN ('account', 'tenant') AND key_deleted
 ), versions AS (
     UPDATE artifact_versions SET body = NULL, operations = NULL, reason = NULL

@@ -1,6 +1,6 @@
 INSERT INTO patches AS t (patch_id, applied_version, applied_at, owner_id, _applied)
 SELECT DISTINCT ON (patch_id) patch_id, artifact_version, _time, _owner, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, patch_id uuid, artifact_version int, _owner text
 )
 ORDER BY patch_id, _offset DESC

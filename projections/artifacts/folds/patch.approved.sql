@@ -1,6 +1,6 @@
 INSERT INTO patches AS t (patch_id, owner_id, decision, decided_by, decided_at, _decided)
 SELECT DISTINCT ON (patch_id) patch_id, _owner, 'approved', "by", _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner text, patch_id uuid, "by" text
 )
 ORDER BY patch_id, _offset DESC

@@ -1,6 +1,6 @@
 INSERT INTO patches AS t (patch_id, backtest_turns, backtest_changed, backtest_report, owner_id, _backtest)
 SELECT DISTINCT ON (patch_id) patch_id, turns, changed, report, _owner, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, patch_id uuid, turns int, changed int, report jsonb, _owner text
 )
 ORDER BY patch_id, _offset DESC

@@ -3,7 +3,7 @@ INSERT INTO patches AS t (
 )
 SELECT DISTINCT ON (patch_id)
     patch_id, _owner, artifact_id, base_version, operations, rationale, source, _actor, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner text, _actor text, artifact_id text, patch_id uuid,
     base_version int, operations jsonb, rationale text, source text
 )

@@ -2,7 +2,7 @@ INSERT INTO conversations AS t
     (conversation_id, owner_id, tenant_id, title, origin, created_at, _title, _created)
 SELECT DISTINCT ON (conversation_id)
     conversation_id, _owner, _tenant, title, coalesce(origin, 'web'), _time, _offset, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner uuid, _tenant text, conversation_id uuid, title text, origin text
 )
 ORDER BY conversation_id, _offset

@@ -1,6 +1,6 @@
 -- Of an owner whose key is gone the words go, just as they would when folded again; a conversation goes whole.
 WITH erased AS (
-    SELECT scope, subject FROM json_to_recordset($1::json) AS e (scope text, subject text, key_deleted boolean)
+    SELECT scope, subject FROM jsonb_to_recordset($1::jsonb) AS e (scope text, subject text, key_deleted boolean)
     WHERE scope = 'conversation' OR (scope IN ('account', 'tenant') AND key_deleted)
 ), words AS (
     UPDATE messages SET

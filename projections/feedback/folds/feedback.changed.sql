@@ -1,6 +1,6 @@
 INSERT INTO feedback AS t (feedback_id, value, text, updated_at, owner_id, _judged)
 SELECT DISTINCT ON (feedback_id) feedback_id, value, text, _time, _owner, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, feedback_id uuid, value int, text text, _owner uuid
 )
 ORDER BY feedback_id, _offset DESC

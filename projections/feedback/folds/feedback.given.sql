@@ -5,7 +5,7 @@ INSERT INTO feedback AS t (
 SELECT DISTINCT ON (feedback_id)
     feedback_id, _owner, _tenant, conversation_id, message_id, turn_id, kind, value, text, _time, _time,
     _offset, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner uuid, _tenant text, feedback_id uuid, conversation_id uuid,
     message_id uuid, turn_id uuid, kind text, value int, text text
 )

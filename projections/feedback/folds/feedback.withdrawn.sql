@@ -1,3 +1,3 @@
 INSERT INTO feedback (feedback_id, withdrawn)
-SELECT DISTINCT feedback_id, true FROM json_to_recordset($1::json) AS e (feedback_id uuid)
+SELECT DISTINCT feedback_id, true FROM jsonb_to_recordset($1::jsonb) AS e (feedback_id uuid)
 ON CONFLICT (feedback_id) DO UPDATE SET withdrawn = true;

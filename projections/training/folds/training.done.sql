@@ -1,26 +1,20 @@
 INSERT INTO training_runs AS t (
-    run_id, state, step, steps, metrics, weights, content_hash, seconds, error_code, error_message, retryable, attempt,
-    changed_at, _state
+    run_id, outcome, weights, content_hash, seconds, outcome_code, outcome_message, ended_by, ended_at, _ended
 )
 SELECT DISTINCT ON (run_id)
-    run_id, 'done', NULL::int, steps, metrics, weights, content_hash, seconds, NULL::text, NULL::text, NULL::boolean, NULL::int,
-    _time, _offset
-FROM json_to_recordset($1::json) AS e (
-    _offset bigint, _time timestamptz, run_id uuid, content_hash text, metrics jsonb, seconds double precision, steps int, weights jsonb
+    run_id, 'done', weights, content_hash, seconds, NULL, NULL, NULL, _time, _offset
+FROM jsonb_to_recordset($1::jsonb) AS e (
+    _offset bigint, _time timestamptz, run_id uuid, weights jsonb, content_hash text, seconds double precision
 )
 ORDER BY run_id, _offset DESC
 ON CONFLICT (run_id) DO UPDATE SET
-    state = excluded.state,
-    step = excluded.step,
-    steps = excluded.steps,
-    metrics = excluded.metrics,
+    outcome = excluded.outcome,
     weights = excluded.weights,
     content_hash = excluded.content_hash,
     seconds = excluded.seconds,
-    error_code = excluded.error_code,
-    error_message = excluded.error_message,
-    retryable = excluded.retryable,
-    attempt = excluded.attempt,
-    changed_at = excluded.changed_at,
-    _state = excluded._state
-WHERE excluded._state > t._state;
+    outcome_code = excluded.outcome_code,
+    outcome_message = excluded.outcome_message,
+    ended_by = excluded.ended_by,
+    ended_at = excluded.ended_at,
+    _ended = excluded._ended
+WHERE excluded._ended > t._ended;

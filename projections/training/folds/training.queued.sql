@@ -5,7 +5,7 @@ INSERT INTO training_runs AS t (
 SELECT DISTINCT ON (run_id)
     run_id, _owner, _tenant, adapter_id, adapter_version, skill_id, scope, subject, base_model, base_hash,
     parent_version, dataset, method, hyperparameters, seed, reason, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner text, _tenant text, run_id uuid, adapter_id uuid,
     adapter_version int, skill_id uuid, scope text, subject text, base_model text, base_hash text,
     parent_version int, dataset jsonb, method text, hyperparameters jsonb, seed bigint, reason text

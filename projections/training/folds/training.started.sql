@@ -1,26 +1,18 @@
 INSERT INTO training_runs AS t (
-    run_id, state, step, steps, metrics, weights, content_hash, seconds, error_code, error_message, retryable, attempt,
-    changed_at, _state
+    run_id, state, worker, attempt, error_code, error_message, changed_at, started_at, _state, _started
 )
-SELECT DISTINCT ON (run_id)
-    run_id, 'running', NULL::int, NULL::int, NULL::jsonb, NULL::jsonb, NULL::text, NULL::double precision, NULL::text, NULL::text, NULL::boolean, attempt,
-    _time, _offset
-FROM json_to_recordset($1::json) AS e (
-    _offset bigint, _time timestamptz, run_id uuid, attempt int
+SELECT DISTINCT ON (run_id) run_id, 'running', worker, attempt, NULL, NULL, _time, _time, _offset, _offset
+FROM jsonb_to_recordset($1::jsonb) AS e (
+    _offset bigint, _time timestamptz, run_id uuid, worker text, attempt int
 )
 ORDER BY run_id, _offset DESC
 ON CONFLICT (run_id) DO UPDATE SET
-    state = excluded.state,
-    step = excluded.step,
-    steps = excluded.steps,
-    metrics = excluded.metrics,
-    weights = excluded.weights,
-    content_hash = excluded.content_hash,
-    seconds = excluded.seconds,
-    error_code = excluded.error_code,
-    error_message = excluded.error_message,
-    retryable = excluded.retryable,
-    attempt = excluded.attempt,
-    changed_at = excluded.changed_at,
-    _state = excluded._state
-WHERE excluded._state > t._state;
+    state = CASE WHEN excluded._state > t._state THEN excluded.state ELSE t.state END,
+    error_code = CASE WHEN excluded._state > t._state THEN NULL ELSE t.error_code END,
+    error_message = CASE WHEN excluded._state > t._state THEN NULL ELSE t.error_message END,
+    changed_at = CASE WHEN excluded._state > t._state THEN excluded.changed_at ELSE t.changed_at END,
+    worker = CASE WHEN excluded._started > t._started THEN excluded.worker ELSE t.worker END,
+    attempt = CASE WHEN excluded._started > t._started THEN excluded.attempt ELSE t.attempt END,
+    started_at = CASE WHEN excluded._started > t._started THEN excluded.started_at ELSE t.started_at END,
+    _state = greatest(t._state, excluded._state),
+    _started = greatest(t._started, excluded._started);

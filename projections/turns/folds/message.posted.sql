@@ -1,8 +1,8 @@
 -- a person's message asks for a turn, an answer ends one
 WITH posted AS (
-    SELECT * FROM json_to_recordset($1::json) AS e (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS e (
         _offset bigint, _time timestamptz, _owner uuid, _tenant text, turn_id uuid, conversation_id uuid,
-        message_id uuid, role text, assistant_message_id uuid, status text, trace json
+        message_id uuid, role text, assistant_message_id uuid, status text, trace jsonb
     )
 ), asked AS (
     INSERT INTO _requests AS t (

@@ -2,7 +2,7 @@ INSERT INTO tool_calls AS t
     (call_id, turn_id, conversation_id, owner_id, tool, tool_version, arguments, called_at, _created)
 SELECT DISTINCT ON (call_id)
     call_id, turn_id, conversation_id, _owner, tool, tool_version, arguments, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner uuid, call_id uuid, turn_id uuid, conversation_id uuid, tool text,
     tool_version int, arguments jsonb
 )

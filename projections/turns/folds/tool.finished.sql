@@ -1,6 +1,6 @@
 INSERT INTO tool_calls AS t (call_id, owner_id, ok, result, error_code, finished_at, _finished)
 SELECT DISTINCT ON (call_id) call_id, _owner, ok, result, error_code, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner uuid, call_id uuid, ok boolean, result jsonb, error_code text
 )
 ORDER BY call_id, _offset

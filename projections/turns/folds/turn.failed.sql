@@ -1,6 +1,6 @@
 INSERT INTO _outcomes AS t (turn_id, state, ended_by, error_code, error_message, retryable, ended_at, _ended)
 SELECT DISTINCT ON (turn_id) turn_id, 'failed', NULL, error_code, message, retryable, _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, turn_id uuid, error_code text, message text, retryable boolean
 )
 ORDER BY turn_id, _offset DESC

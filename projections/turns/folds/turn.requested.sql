@@ -5,7 +5,7 @@ INSERT INTO _requests AS t (
 SELECT DISTINCT ON (turn_id)
     turn_id, conversation_id, _owner, _tenant, kind, user_message_id, assistant_message_id, regenerated_from,
     _time, _offset
-FROM json_to_recordset($1::json) AS e (
+FROM jsonb_to_recordset($1::jsonb) AS e (
     _offset bigint, _time timestamptz, _owner uuid, _tenant text, turn_id uuid, conversation_id uuid, kind text,
     user_message_id uuid, assistant_message_id uuid, regenerated_from uuid
 )

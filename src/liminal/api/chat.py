@@ -73,9 +73,10 @@ async def answer_of(call: Call, begun: Begun) -> dict[str, Any]:
     """
     last: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
-    def sink(_turn: UUID, _seq: int, _kind: str, frame: bytes, final: bool) -> None:
+    def sink(_turn: UUID, _seq: int, _kind: str, frame: bytes, final: bool) -> bool:
         if final and not last.done():
             last.set_result(orjson.loads(frame))
+        return True
 
     hub = call.services.hub
     subscription = await hub.subscribe(begun.turn_id, 0, sink)

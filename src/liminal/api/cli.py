@@ -1,4 +1,4 @@
-"""``liminal api``: run the HTTP surface, or print its document."""
+"""``liminal api``: run the HTTP surface, or print its documents."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from liminal.api.app import api_document, create_app
+from liminal.api.document import socket_document
 from liminal.chat.frames import frame_schema
 from liminal.logging import configure_logging
 from liminal.settings import Settings, load_settings
@@ -54,6 +55,8 @@ def server_config(application: Starlette, settings: Settings, **options: Any) ->
         "forwarded_allow_ips": settings.trusted_proxies,
         "timeout_graceful_shutdown": DRAIN,
         "ws_max_size": 1024 * 1024,
+        # a browser always offers to compress, and a deflate context holds 300 kB for frames of 100 bytes
+        "ws_per_message_deflate": False,
     }
     return uvicorn.Config(application, **{**defaults, **options})
 
@@ -79,6 +82,15 @@ def spec(
     """Print the OpenAPI document. It needs no running stack."""
     options = orjson.OPT_INDENT_2 if indent else 0
     typer.echo(orjson.dumps(api_document(), option=options).decode())
+
+
+@app.command("asyncapi")
+def asyncapi(
+    indent: Annotated[bool, typer.Option(help="Indent it for people.")] = True,
+) -> None:
+    """Print the AsyncAPI document of the chat socket. It needs no running stack."""
+    options = orjson.OPT_INDENT_2 if indent else 0
+    typer.echo(orjson.dumps(socket_document(), option=options).decode())
 
 
 @app.command("frames")

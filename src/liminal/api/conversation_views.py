@@ -144,6 +144,36 @@ class MessageQuery(PageQuery):
     limit: int = Field(default=200, ge=1, le=1000)
 
 
+class Summary(View):
+    """What the model noted of the oldest messages of a branch, once the branch had filled its window."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "version": 2,
+                    "text": "Ada brews tea for two without a kettle; she has a pan and wants grams.",
+                    "through": "0199f1c2-8a3b-7c4d-9e5f-0a1b2c3d4e62",
+                    "messages": 14,
+                    "model": "liminal-demo",
+                    "created_at": "2026-11-23T17:20:00Z",
+                }
+            ]
+        }
+    )
+
+    version: int
+    text: str
+    through: UUID = Field(description="the last message that it tells about; it counts for branches with it")
+    messages: int = Field(description="how many messages, from the first one, it tells about")
+    model: str
+    created_at: datetime
+
+
+class SummaryPage(Page[Summary]):
+    """Summaries of all branches, newest first."""
+
+
 class _Words(Body):
     text: str = Field(min_length=1, max_length=64_000)
 

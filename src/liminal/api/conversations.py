@@ -15,9 +15,12 @@ from liminal.api.conversation_views import (
     SearchHit,
     SearchPage,
     SearchQuery,
+    Summary,
+    SummaryPage,
 )
 from liminal.api.endpoint import Noun
 from liminal.api.feedback import feedback_view
+from liminal.api.schema import PageQuery
 from liminal.chat.conversations import ConversationRow, MessageRow
 
 conversations = Noun("conversations")
@@ -155,3 +158,20 @@ async def list_messages(call: Call, query: MessageQuery, resource: ConversationR
         resource.id, call.actor.account_id, cursor=query.cursor, limit=query.limit
     )
     return MessagePage(items=[message_view(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+@conversations.route(
+    "GET",
+    "/v1/conversations/{id:uuid}/summaries",
+    action="conversation.read",
+    resource=conversation_of_path,
+    reply=SummaryPage,
+    errors=(404,),
+)
+async def list_summaries(call: Call, query: PageQuery, resource: ConversationRow) -> SummaryPage:
+    """What the model noted of the messages that no longer fit its window; empty while all of them do."""
+    page = await call.services.conversations.summaries(resource, cursor=query.cursor, limit=query.limit)
+    return SummaryPage(
+        items=[Summary.model_validate(row, from_attributes=True) for row in page.items],
+        next_cursor=page.next_cursor,
+    )

@@ -107,6 +107,16 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "weak_password": 422,
     "rate_limited": 429,
     "too_many_at_once": 429,
+    # learning
+    "skill_ended": 409,
+    # steering
+    "artifact_invalid": 422,
+    "artifact_kind_unknown": 422,
+    "artifact_exists": 409,
+    "artifact_required": 409,
+    "patch_stale": 409,
+    "patch_decided": 409,
+    "patch_not_backtested": 409,
     # log and projections
     "version_conflict": 409,
     "claim_taken": 409,
@@ -121,6 +131,10 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "rebuild_stopped": 409,
     "switch_blocked": 409,
     "nothing_parked": 404,
+    # learning
+    "run_ended": 409,
+    "version_state": 409,
+    "gate_not_passed": 409,
 }
 """A code that is not listed answers 500: a listed one is part of the public contract."""
 

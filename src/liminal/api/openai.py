@@ -32,7 +32,7 @@ async def create_chat_completion(call: Call, json: ChatCompletionRequest) -> Res
 
     ``model`` may be ``base+adapter``; a mixture goes into ``liminal.adapters``.
     """
-    json.refuse_missing("tools", "functions")
+    json.refuse_missing("tools", "functions", "audio", "web_search_options")
     system = "\n".join(m.text for m in json.messages if m.role in ("system", "developer")) or None
     constraint = json.response_format.constraint if json.response_format else None
     options = json.turn_options(await _base(call), system, json_schema=constraint)
@@ -75,8 +75,9 @@ async def _events(call: Call, begun: list[Begun], form: _Form, with_usage: bool)
     arrived: asyncio.Queue[tuple[int, dict[str, Any]]] = asyncio.Queue()
     index_of = {turn.turn_id: index for index, turn in enumerate(begun)}
 
-    def sink(turn_id: UUID, _seq: int, _kind: str, frame: bytes, _final: bool) -> None:
+    def sink(turn_id: UUID, _seq: int, _kind: str, frame: bytes, _final: bool) -> bool:
         arrived.put_nowait((index_of[turn_id], orjson.loads(frame)))
+        return True
 
     hub = call.services.hub
     subscriptions = [await hub.subscribe(turn.turn_id, 0, sink) for turn in begun]

@@ -77,11 +77,12 @@ class Generation(Body):
     stop: str | Annotated[list[str], Field(max_length=16)] | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**53)
     logprobs: bool | int | None = None
+    logit_bias: dict[str, float] | None = None
     liminal: Extension = Field(default_factory=Extension)
 
     def refuse_missing(self, *fields: str) -> None:
         """Raise InvalidRequest for a field that asks for what turns do not have."""
-        for name in ("logprobs", *fields):
+        for name in ("logprobs", "logit_bias", *fields):
             if getattr(self, name):
                 raise InvalidRequest(f"{name} is not supported here.", field=name)
 
@@ -141,6 +142,8 @@ class ChatCompletionRequest(Generation):
     response_format: ResponseFormat | None = None
     tools: list[Any] | None = None
     functions: list[Any] | None = None
+    audio: dict[str, Any] | None = None
+    web_search_options: dict[str, Any] | None = None
 
 
 class CompletionRequest(Generation):
@@ -150,19 +153,6 @@ class CompletionRequest(Generation):
     echo: bool = False
     suffix: str | None = None
     best_of: int | None = Field(default=None, ge=1, le=1)
-
-
-class EmbeddingRequest(Body):
-    """POST /v1/embeddings."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    model: str = Field(max_length=300)
-    input: (
-        Annotated[str, Field(max_length=MAX_CONTENT)]
-        | Annotated[list[Annotated[str, Field(max_length=MAX_CONTENT)]], Field(min_length=1, max_length=256)]
-    )
-    encoding_format: Literal["float", "base64"] = "float"
 
 
 class AnyReply(BaseModel):

@@ -27,7 +27,9 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "uuid": {"type": "string", "format": "uuid"},
     "slug": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"},
+    "artifact": {"type": "string", "pattern": "^[a-z][a-z0-9._-]{0,99}$"},
     "position": {"type": "string", "pattern": "^[0-9]{1,9}:[0-9]{1,18}$"},
+    "int": {"type": "integer", "minimum": 0},
 }
 
 
@@ -45,7 +47,12 @@ class _PositionText(_Slug):
     regex = "[0-9]{1,9}:[0-9]{1,18}"
 
 
+class _ArtifactId(_Slug):
+    regex = "[a-z][a-z0-9._-]{0,99}"
+
+
 register_url_convertor("slug", _Slug())
+register_url_convertor("artifact", _ArtifactId())
 register_url_convertor("position", _PositionText())
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 import structlog
@@ -22,10 +23,16 @@ from liminal.chat.feedback import Feedback
 from liminal.chat.streams import FrameHub, Keys
 from liminal.chat.transcripts import Transcripts
 from liminal.chat.turns import Turns
+from liminal.engine.embedder import Embedder, default_encoder
 from liminal.identity.service import Identity
+from liminal.learning.clusters.clusterings import Clusterings
+from liminal.learning.learned import Learned
+from liminal.learning.skills.decisions import Skills
 from liminal.log.log import Log
 from liminal.projector.admin import Projections
 from liminal.settings import Settings
+from liminal.steering.changes import Changes
+from liminal.storage.blobs import BlobStore
 from liminal.storage.postgres import connect_pool
 from liminal.storage.redis import connect_redis
 
@@ -72,6 +79,12 @@ class Services:
     sockets: Sockets
     idempotency: Idempotency
     engine_status: EngineStatus
+    embedder: Embedder
+    learned: Learned
+    skills: Skills
+    clusterings: Clusterings
+    changes: Changes
+    blobs: BlobStore
     log_view: LogView
     projections: Projections
 
@@ -97,6 +110,7 @@ class Services:
             hub = await stack.enter_async_context(FrameHub(frames, keys))
             sockets = Sockets()
             stack.callback(identity.signals.listen(sockets.revoke))
+            identity.signals.after_gaps(lambda: sockets.look_again(identity.actor_again))
             conversations = Conversations(log)
             turns = Turns(log, redis, keys, conversations)
             yield cls(
@@ -112,6 +126,12 @@ class Services:
                 sockets=sockets,
                 idempotency=Idempotency(redis, namespace, log.vault),
                 engine_status=EngineStatus(redis, namespace),
+                embedder=Embedder(partial(default_encoder, settings.cache / "compiled")),
+                learned=Learned(log),
+                skills=Skills(log),
+                clusterings=Clusterings(log),
+                changes=Changes(log),
+                blobs=BlobStore.open(settings),
                 log_view=LogView(log),
                 projections=Projections.of_log(log),
             )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from liminal.chat.session import CloseCode, Session
+from liminal.errors import LiminalError
+from liminal.identity.actor import Actor, Credential
+from liminal.identity.authorize import authorize
 from liminal.identity.limits import plan_of
 from liminal.identity.signals import Revocation
 
@@ -29,6 +33,15 @@ class Sockets:
         sessions.remove(session)
         if not sessions:
             del self._open[session.actor.account_id]
+
+    async def look_again(self, actor_again: Callable[[Credential, UUID], Awaitable[Actor | None]]) -> None:
+        """Close every socket whose credential ended while nobody could say so."""
+        for session in [session for sessions in self._open.values() for session in sessions]:
+            actor = session.actor
+            try:
+                authorize(await actor_again(actor.credential, actor.credential_id), "socket.open")
+            except LiminalError:
+                session.end(CloseCode.NOT_AUTHENTICATED, "signed out")
 
     def revoke(self, revocation: Revocation) -> None:
         """Close every socket that was opened with a credential that ended."""

@@ -26,6 +26,23 @@ async def _who(socket: WebSocket, services: Services) -> Actor | None:
     return await services.identity.sessions.actor(cookie)
 
 
+class _Messages:
+    """A Starlette websocket as a session wants it: binary messages are given as they are, to be refused."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self.send_text = socket.send_text
+        self.close = socket.close
+
+    async def receive(self) -> str | bytes:
+        """The next message. Raises WebSocketDisconnect."""
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"], message.get("reason"))
+        text: str | None = message.get("text")
+        return message["bytes"] if text is None else text
+
+
 async def chat_stream(socket: WebSocket) -> None:
     """Serve one socket until it ends."""
     services: Services = socket.app.state.services
@@ -35,7 +52,7 @@ async def chat_stream(socket: WebSocket) -> None:
         actor = await _who(socket, services)
         authorize(actor, "socket.open")
         assert actor is not None
-        session = Session(actor, socket, services.turns, services.hub, services.identity.limits)
+        session = Session(actor, _Messages(socket), services.turns, services.hub, services.identity.limits)
         services.sockets.add(session)
     except LiminalError as error:
         await socket.close(CloseCode.NOT_AUTHENTICATED, error.message[:120])

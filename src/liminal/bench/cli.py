@@ -5,6 +5,7 @@ A room adds its benchmark with one line in BENCHES; see liminal.bench.figures.
 
 from __future__ import annotations
 
+import signal
 from typing import Any, NamedTuple
 
 import typer
@@ -27,10 +28,28 @@ BENCHES: dict[str, Bench] = {
     "lag": Bench(
         "liminal.bench.lag:lag", "From append to visible, waiting, and verdicts among many writers."
     ),
+    "route": Bench("liminal.bench.route:route", "Deciding what answers a turn, with and without skills."),
+    "turns": Bench(
+        "liminal.bench.turns:turns", "What the system adds to the engine, over the chat websocket."
+    ),
     "decode": Bench("liminal.bench.engine:decode", "Tokens a second of the engine, in f32 and int8."),
     "adapters": Bench("liminal.bench.engine:adapters", "What adapters cost, and a thousand of them."),
+    "accelerator": Bench(
+        "liminal.bench.engine:accelerator", "Tokens a second on a GPU, of Qwen3-8B's shape in bf16."
+    ),
     "embed": Bench("liminal.bench.engine:embed", "Texts a second of the sentence encoder."),
+    "clusters": Bench(
+        "liminal.bench.clusters:clusters", "Clusters of CLINC150 against its intents, and how they keep."
+    ),
     "train": Bench("liminal.bench.train:train", "The SFT step, against a bare matrix product."),
+    "habits": Bench(
+        "liminal.bench.habits:habits_bench", "Habits of ten corrections each: learned, judged, kept."
+    ),
+    "sample": Bench("liminal.bench.sample:sample", "A file of made-up conversations, to import."),
+    "learn": Bench("liminal.bench.learn:learn", "From a correction to a promoted adapter; what turns pay."),
+    "people": Bench(
+        "liminal.bench.people:people", "People with habits, learned from and judged by checkers."
+    ),
     "storm": Bench("liminal.bench.storm:storm", "Killed workers and brokers: nothing lost, nothing twice."),
 }
 
@@ -68,3 +87,5 @@ app = typer.Typer(
 @app.callback()
 def root() -> None:
     """Its help is above."""
+    # who is terminated ends what it started, as after Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -39,7 +39,7 @@ BARE_INSERTS = (
         message_id, conversation_id, _owner, _tenant, parent_id, role, content, turn_id, client_id,
         edited_from, regenerated_from, assistant_message_id, status, options, attachments, trace, citations,
         usage, _time, _partition, _offset
-    FROM json_to_recordset($1::json) AS e (
+    FROM jsonb_to_recordset($1::jsonb) AS e (
         _partition int, _offset bigint, _time timestamptz, _owner uuid, _tenant text, message_id uuid,
         conversation_id uuid, parent_id uuid, role text, content text, turn_id uuid, client_id uuid,
         edited_from uuid, regenerated_from uuid, assistant_message_id uuid, status text, options jsonb,
@@ -51,7 +51,7 @@ BARE_INSERTS = (
     SELECT
         turn_id, conversation_id, _owner, _tenant, 'message', message_id, assistant_message_id, NULL, _time,
         _offset
-    FROM json_to_recordset($1::json) AS e (
+    FROM jsonb_to_recordset($1::jsonb) AS e (
         _offset bigint, _time timestamptz, _owner uuid, _tenant text, turn_id uuid, conversation_id uuid,
         message_id uuid, assistant_message_id uuid
     )

@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -73,8 +73,15 @@ async def projector_process(settings: Settings) -> AsyncGenerator[asyncio.subpro
 
 async def start_projector(settings: Settings, instance: str = "bench") -> asyncio.subprocess.Process:
     """Start ``liminal projector`` on these settings, under this name."""
+    return await start_process(settings, "liminal.cli", "projector", "--instance", instance)
+
+
+async def start_process(
+    settings: Settings, module: str, *arguments: str, descriptors: Sequence[int] = (), **environment: str
+) -> asyncio.subprocess.Process:
+    """Start ``python -m module arguments`` on these settings; it inherits ``descriptors``."""
     plain = plain_settings(settings)
-    environment = {
+    own = {
         "LIMINAL_HOME": plain["home"],
         "LIMINAL_TOPIC": plain["topic"],
         "LIMINAL_PARTITIONS": str(plain["partitions"]),
@@ -85,12 +92,37 @@ async def start_projector(settings: Settings, instance: str = "bench") -> asynci
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "liminal.cli",
-        "projector",
-        "--instance",
-        instance,
-        env={**os.environ, **environment},
+        module,
+        *arguments,
+        env={**os.environ, **own, **environment},
+        pass_fds=descriptors,
     )
+
+
+@contextlib.asynccontextmanager
+async def serving_process(
+    settings: Settings, module: str, *arguments: str, descriptors: Sequence[int] = (), **environment: str
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A process of liminal, once it says that it serves; ended in order with the block.
+
+    Raises RuntimeError when it ends before, or does not serve within a minute.
+    """
+    ready = settings.home / f"ready-{secrets.token_hex(4)}"
+    process = await start_process(
+        settings, module, *arguments, descriptors=descriptors, LIMINAL_READY_FILE=str(ready), **environment
+    )
+    try:
+        for _ in range(600):
+            if ready.exists() or process.returncode is not None:
+                break
+            await asyncio.sleep(0.1)
+        if not ready.exists():
+            raise RuntimeError(f"{module} does not serve")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
 
 
 async def _execute(url: str, statement: str) -> None:

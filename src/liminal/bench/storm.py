@@ -37,6 +37,8 @@ from liminal.stack.supervisor import Supervisor
 
 PARTITIONS = 8
 WORKERS = 3
+PAUSE = 8.0
+"""Seconds that a paused worker lies still: longer than its session with the group."""
 
 FENCED = """
 SELECT coalesce(sum(fenced), 0)::int FROM (
@@ -57,6 +59,7 @@ class Plan:
         kill_every: seconds between kills of a random worker.
         kills: most kills.
         restarts: how often the broker is restarted, evenly over the events.
+        pause_every: seconds between pauses of a random worker, which then meets its own past.
     """
 
     events: int
@@ -64,6 +67,7 @@ class Plan:
     kill_every: float = 5.0
     kills: int = 1_000_000
     restarts: int = 2
+    pause_every: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Outcome:
     Attributes:
         seconds: from the first event until all were folded.
         kills: workers killed.
+        pauses: workers that were stopped until others had their partitions, and then went on.
         restarts: times that the broker was restarted.
         records: on the log; more than messages where an append was repeated because its ack was lost.
         lost: messages acknowledged and not in the read models.
@@ -83,6 +88,7 @@ class Outcome:
 
     seconds: float
     kills: int
+    pauses: int
     restarts: int
     records: int
     lost: int
@@ -98,6 +104,9 @@ def storm(
     json: Json = False,
 ) -> None:
     """Fold with three workers over eight partitions while one is killed with -9 every few seconds.
+
+    Now and then one is stopped (SIGSTOP) until its partitions are another's: what it then goes on with has to
+    be fenced.
 
     It runs on a stack of its own, because the broker is killed too. Afterwards the rows are compared with
     those of one worker that folds one partition after the other.
@@ -130,6 +139,7 @@ def figures(outcome: Outcome, plan: Plan) -> list[Figure]:
         Figure(name="folded twice", value=outcome.twice, unit="events").at_most(0),
         Figure(name="tables unlike a single fold", value=len(outcome.differing), unit="tables").at_most(0),
         Figure(name="workers killed", value=outcome.kills, unit="kills"),
+        Figure(name="workers paused past their session", value=outcome.pauses, unit="pauses"),
         Figure(name="broker restarts", value=outcome.restarts, unit="restarts"),
         Figure(name="batches fenced", value=outcome.fenced, unit="batches"),
         Figure(name="records repeated on the log", value=outcome.records - plan.events, unit="records"),
@@ -160,16 +170,19 @@ async def run_storm(settings: Settings, plan: Plan, restart_broker: Restart) -> 
     async with Log.open(settings) as log, open_resources(settings) as resources:
         began = time.monotonic()
         async with _workers(settings) as workers:
-            killing = asyncio.create_task(workers.kill_every(plan.kill_every, plan.kills))
-            keeping = asyncio.create_task(workers.keep())
+            tasks = [
+                asyncio.create_task(workers.kill_every(plan.kill_every, plan.kills)),
+                asyncio.create_task(workers.pause_every(plan.pause_every)),
+                asyncio.create_task(workers.keep()),
+            ]
             with progress_bar("storm") as bar:
                 messages = await _append(log, plan, restart_broker, bar)
             await _all_folded(resources)
-            for task in (killing, keeping):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(killing, keeping, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         seconds = time.monotonic() - began
-        return await _look(resources, plan, messages, seconds, workers.kills)
+        return await _look(resources, plan, messages, seconds, workers)
 
 
 class Workers:
@@ -180,6 +193,7 @@ class Workers:
         self._processes: list[asyncio.subprocess.Process] = []
         self._dice = random.Random(7)
         self.kills = 0
+        self.pauses = 0
 
     async def start(self, count: int) -> None:
         """Start all of them."""
@@ -194,6 +208,20 @@ class Workers:
             if victim.returncode is None:
                 victim.kill()
                 self.kills += 1
+
+    async def pause_every(self, seconds: float) -> None:
+        """Stop a random one every so often until its partitions are another's, then let it go on."""
+        while True:
+            await asyncio.sleep(seconds)
+            zombie = self._dice.choice(self._processes)
+            if zombie.returncode is None:
+                zombie.send_signal(signal.SIGSTOP)
+                try:
+                    await asyncio.sleep(PAUSE)
+                finally:
+                    if zombie.returncode is None:
+                        zombie.send_signal(signal.SIGCONT)
+                        self.pauses += 1
 
     async def keep(self) -> None:
         """Start again whoever ended, killed or because the broker was away, as a supervisor would."""
@@ -269,7 +297,7 @@ async def _all_folded(resources: Resources) -> None:
 
 
 async def _look(
-    resources: Resources, plan: Plan, messages: Sequence[UUID], seconds: float, kills: int
+    resources: Resources, plan: Plan, messages: Sequence[UUID], seconds: float, workers: Workers
 ) -> Outcome:
     pool = resources.pool
     ends = await end_offsets(resources.settings, range(resources.settings.partitions))
@@ -280,7 +308,8 @@ async def _look(
         results = await verify(resources, side_by_side=False, on_progress=bar)
     return Outcome(
         seconds=seconds,
-        kills=kills,
+        kills=workers.kills,
+        pauses=workers.pauses,
         restarts=plan.restarts,
         records=sum(ends.values()),
         lost=len(messages) - there,

@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from liminal.chat.context import ContextMessage, branch_of, fit
+from liminal.chat.context import ContextMessage, Count, branch_of, plain, room_for_prompt
 from liminal.chat.routing import Routing, route_to_base
+from liminal.chat.summaries import Window, summary_of_branch, window
 from liminal.engine.backend import Backend
 from liminal.engine.request import Request, Sampling
 from liminal.errors import LiminalError
-from liminal.learning.serving import ServingAdapters
+from liminal.learning.adapters.serving import ServingAdapters
 from liminal.log.events import TurnOptions
+from liminal.steering.router import Asked, Router
 from liminal.storage.postgres import Pool
-
-LONGEST_ANSWER = 2048
-"""Tokens of an answer when nobody said how long it may be."""
 
 
 @dataclass(slots=True)
@@ -30,6 +30,8 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    summary_version: int | None = None
+    left_out: int = 0
     first_token_at: float | None = None
     ended_at: float = field(default_factory=time.monotonic)
 
@@ -41,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be answered, for whom."""
+    """What is to be answered, for whom. ``content`` is None where only the history has it."""
 
     turn_id: UUID
     conversation_id: UUID
@@ -49,30 +51,60 @@ class Question:
     owner: str
     tenant: str
     options: TurnOptions
+    asked_at: datetime
+    content: str | None
+
+
+class BackendMissing(LiminalError):
+    """The routing policy chose a backend that this worker does not have."""
+
+    code = "backend_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """A backend, and how it gets the adapters that serve."""
+
+    backend: Backend
+    adapters: ServingAdapters
 
 
 class Answerer:
-    """Makes answers with one backend and the adapters that serve."""
+    """Makes answers as the router says; the first of the decoders is the one it uses by default."""
 
-    def __init__(self, backend: Backend, adapters: ServingAdapters, pool: Pool) -> None:
-        self._backend = backend
-        self._adapters = adapters
+    def __init__(self, decoders: Sequence[Decoder], router: Router, pool: Pool) -> None:
+        self._decoders = {decoder.backend.kind: decoder for decoder in decoders}
+        self._default = decoders[0].backend.kind
+        self._router = router
         self._pool = pool
 
     async def route(self, question: Question) -> Routing:
-        """What will answer: a mixture that was asked for by name, else the person's own adapters.
-
-        Raises NoSuchAdapter.
-        """
-        base = route_to_base(question.turn_id, question.options, self._backend.model, self._backend.kind)
-        asked = _extra(question.options).get("adapters")
-        if asked:
-            uses = await self._adapters.named(question.owner, question.tenant, asked)
-        elif question.options.without_learning:
-            uses = []
-        else:
-            uses = await self._adapters.personas(question.owner, question.tenant)
-        return replace(base, adapters=tuple(uses))
+        """What will answer, by the policy in force. Raises BackendMissing and what the router raises."""
+        options = question.options
+        asked = Asked(
+            owner=question.owner,
+            tenant=question.tenant,
+            message_id=question.message_id,
+            asked_at=question.asked_at,
+            question=question.content,
+            without_learning=options.without_learning,
+            mixture=_extra(options).get("adapters") or None,
+            base=await self._decoders[self._default].adapters.base_hash(),
+        )
+        routed = await self._router.route(asked)
+        decision = routed.decision
+        backend = self._decoder(decision.backend or self._default).backend
+        return replace(
+            route_to_base(question.turn_id, options, backend.model, backend.kind),
+            adapters=decision.adapters,
+            policy_id=routed.policy_id,
+            policy_version=routed.policy_version,
+            rules=decision.rules,
+            instructions=tuple(instruction.text for instruction in decision.instructions),
+            context_ids=decision.context_ids,
+            facts=routed.facts.recorded(),
+            shadow=routed.shadow,
+        )
 
     async def answer(
         self, question: Question, routing: Routing, answer: Answer, emit: Callable[[str], None]
@@ -81,9 +113,10 @@ class Answerer:
 
         Raises PromptTooLong and what the backend raises.
         """
-        request = await self._request(question, routing)
+        decoder = self._decoder(routing.backend)
+        request = await self._request(question, routing, answer, decoder)
         try:
-            async for delta in self._backend.generate(request):
+            async for delta in decoder.backend.generate(request):
                 # Postgres text holds no U+0000, so no message may
                 if text := delta.text.replace("\x00", ""):
                     answer.first_token_at = answer.first_token_at or time.monotonic()
@@ -99,21 +132,47 @@ class Answerer:
         finally:
             answer.ended_at = time.monotonic()
 
-    async def _request(self, question: Question, routing: Routing) -> Request:
+    def _decoder(self, kind: str) -> Decoder:
+        if kind not in self._decoders:
+            raise BackendMissing(f"This worker has no backend {kind!r}.", backend=kind)
+        return self._decoders[kind]
+
+    async def _request(
+        self, question: Question, routing: Routing, answer: Answer, decoder: Decoder
+    ) -> Request:
         extra = _extra(question.options)
         branch = await branch_of(self._pool, question.conversation_id, question.message_id)
-        mixture = await self._adapters.load(routing.adapters)
+        mixture = await decoder.adapters.load(routing.adapters)
         sampling = _sampling(routing, extra.get("json_schema"))
         owned: Any = {"adapters": mixture, "tenant": question.tenant, "owner": question.owner}
         if extra.get("raw"):
             return Request(prompt=branch[-1].content, sampling=sampling, **owned)
-        longest = sampling.max_tokens or LONGEST_ANSWER
-        room = self._backend.context_length - min(longest, self._backend.context_length // 4)
-        messages = fit(branch, _instructions(question.options, routing), self._count, room)
-        return Request(messages=_plain(messages), sampling=sampling, **owned)
+        instructions = _instructions(question.options, routing)
+        room = room_for_prompt(decoder.backend.context_length, sampling.max_tokens)
+        seen = await self._window(question, routing, branch, instructions, room, _counter(decoder.backend))
+        answer.left_out = seen.left_out
+        if seen.summary is not None:
+            answer.summary_version = seen.summary.version
+            instructions = [*instructions, seen.summary.as_message()]
+        return Request(messages=plain([*instructions, *seen.messages]), sampling=sampling, **owned)
 
-    def _count(self, messages: Sequence[ContextMessage]) -> int:
-        return self._backend.count_tokens(_plain(messages))
+    async def _window(
+        self,
+        question: Question,
+        routing: Routing,
+        branch: list[ContextMessage],
+        instructions: list[ContextMessage],
+        room: int,
+        count: Count,
+    ) -> Window:
+        if count([*instructions, *branch]) <= room:
+            return Window(branch)
+        summary = None
+        if routing.summary_version is not None:
+            summary = await summary_of_branch(
+                self._pool, question.owner, question.conversation_id, branch, routing.summary_version
+            )
+        return window(branch, instructions, summary, count, room)
 
 
 class NoAnswerer:
@@ -133,12 +192,12 @@ class NoAnswerer:
         raise self._error
 
 
+def _counter(backend: Backend) -> Count:
+    return lambda messages: backend.count_tokens(plain(messages))
+
+
 def _extra(options: TurnOptions) -> dict[str, Any]:
     return options.extra if isinstance(options.extra, dict) else {}
-
-
-def _plain(messages: Sequence[ContextMessage]) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 def _instructions(options: TurnOptions, routing: Routing) -> list[ContextMessage]:

@@ -22,6 +22,8 @@ _BRANCH = """
 """
 LONGEST_BRANCH = 2000
 """Messages read at most; no window holds more."""
+LONGEST_ANSWER = 2048
+"""Tokens of an answer when nobody said how long it may be."""
 
 
 class PromptTooLong(LiminalError):
@@ -36,21 +38,43 @@ class ContextMessage:
 
     role: str
     content: str
+    id: UUID | None = None
+
+
+Count = Callable[[Sequence[ContextMessage]], int]
+"""Tokens of a prompt that is made of these messages."""
 
 
 async def branch_of(pool: Pool, conversation_id: UUID, message_id: UUID) -> list[ContextMessage]:
     """The messages from the root to ``message_id``, oldest first; erased ones are left out."""
     rows = await pool.fetch(_BRANCH, message_id, conversation_id, LONGEST_BRANCH)
-    return [ContextMessage(row["role"], row["content"]) for row in rows if row["content"]]
+    return [ContextMessage(row["role"], row["content"], row["message_id"]) for row in rows if row["content"]]
+
+
+def room_for_prompt(context_length: int, longest_answer: int | None) -> int:
+    """Tokens that a prompt may have, so that its answer has room: a quarter of the window at most."""
+    return context_length - min(longest_answer or LONGEST_ANSWER, context_length // 4)
+
+
+def exchanges_of(messages: Sequence[ContextMessage]) -> list[int]:
+    """Where the exchanges begin: the indices of user messages, the first message in any case."""
+    starts = [i for i, message in enumerate(messages) if message.role == "user"]
+    return starts if starts and starts[0] == 0 else [0, *starts]
+
+
+def plain(messages: Sequence[ContextMessage]) -> list[dict[str, str]]:
+    """The messages as a backend takes them; chat templates want a single system message, at the beginning."""
+    system = "\n\n".join(message.content for message in messages if message.role == "system")
+    others = [
+        {"role": message.role, "content": message.content} for message in messages if message.role != "system"
+    ]
+    return [{"role": "system", "content": system}, *others] if system else others
 
 
 def fit(
-    messages: Sequence[ContextMessage],
-    instructions: Sequence[ContextMessage],
-    count: Callable[[Sequence[ContextMessage]], int],
-    room: int,
+    messages: Sequence[ContextMessage], instructions: Sequence[ContextMessage], count: Count, room: int
 ) -> list[ContextMessage]:
-    """Instructions and as many of the newest messages as fit into ``room`` tokens, counted by ``count``.
+    """As many of the newest messages as fit into ``room`` tokens together with the instructions.
 
     Whole exchanges are dropped from the old end, so that what remains begins with a user message. Raises
     PromptTooLong when even the last message does not fit.
@@ -63,8 +87,8 @@ def fit(
             high = middle
         else:
             low = middle + 1
-    kept = [*instructions, *messages[starts[low] :]]
-    tokens = count(kept)
+    kept = list(messages[starts[low] :])
+    tokens = count([*instructions, *kept])
     if tokens > room:
         raise PromptTooLong(
             f"The message is {tokens:,} tokens long with its instructions; the model reads {room:,} at most.",

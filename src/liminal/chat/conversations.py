@@ -15,6 +15,7 @@ from asyncpg import Record
 
 from liminal.chat.errors import NoSuchConversation, NoSuchMessage
 from liminal.chat.feedback import FeedbackRow, feedback_of_messages
+from liminal.chat.summaries import Summary, summaries_of
 from liminal.identity.actor import Actor
 from liminal.log.envelope import Meta
 from liminal.log.events import (
@@ -214,6 +215,10 @@ class Conversations:
         page = await self._with_feedback(rows[:limit], account_id)
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(page, None if last is None else encode_cursor(last["partition"], last["offset"]))
+
+    async def summaries(self, row: ConversationRow, *, cursor: str | None, limit: int) -> Page[Summary]:
+        """The summaries of a conversation, newest first. Raises BadCursor."""
+        return await summaries_of(self._pool, str(row.owner_id), row.id, cursor=cursor, limit=limit)
 
     async def message(self, message_id: UUID) -> MessageRow:
         """One message, with its owner's feedback. Raises NoSuchMessage."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from liminal.errors import LiminalError
 
@@ -24,6 +24,16 @@ class BadCommand(LiminalError):
     code = "bad_command"
 
 
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the character U+0000 is not allowed in text")
+    return text
+
+
+Words = Annotated[str, AfterValidator(_storable)]
+"""Text as the read models can hold it."""
+
+
 class Options(BaseModel):
     """How one answer is made. Absent values are the model's own generation settings."""
 
@@ -34,7 +44,7 @@ class Options(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1, le=32_768)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     learned: bool = Field(default=True, description="false: answer without what was learned from feedback")
-    adapters: dict[str, float] | None = Field(
+    adapters: dict[Words, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
         default=None, description="a mixture asked for by name: adapter → gate; it replaces the router's"
     )
 
@@ -52,7 +62,7 @@ class Send(_Command):
     client_id: UUID = Field(description="chosen by the client; sending it again does not post again")
     conversation_id: UUID | None = None
     parent_id: UUID | None = None
-    content: str = Field(min_length=1, max_length=MAX_CONTENT)
+    content: Words = Field(min_length=1, max_length=MAX_CONTENT)
     options: Options = Options()
 
 
@@ -62,7 +72,7 @@ class Edit(_Command):
     cmd: Literal["edit"]
     client_id: UUID
     message_id: UUID
-    content: str = Field(min_length=1, max_length=MAX_CONTENT)
+    content: Words = Field(min_length=1, max_length=MAX_CONTENT)
     options: Options = Options()
 
 
@@ -102,6 +112,8 @@ _commands: TypeAdapter[Command] = TypeAdapter(Command)
 
 def parse_command(text: str | bytes) -> Command:
     """The command in one websocket message. Raises BadCommand with the path of the first wrong field."""
+    if isinstance(text, bytes):
+        raise BadCommand("command: a command is a text message, not a binary one", field="command")
     try:
         return _commands.validate_json(text)
     except ValidationError as error:

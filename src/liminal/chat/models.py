@@ -14,7 +14,7 @@ from liminal.chat.engine_status import ServedModel
 from liminal.engine.backend import Backend
 from liminal.engine.bundled import bundled_info, model_path
 from liminal.engine.engine import Engine
-from liminal.engine.openai_backend import Endpoint, OpenAIBackend
+from liminal.engine.hub import served_folder
 from liminal.engine.options import EngineOptions
 from liminal.errors import LiminalError
 from liminal.settings import Settings, SettingsError
@@ -38,14 +38,27 @@ async def open_backend(settings: Settings) -> AsyncGenerator[Backend | LiminalEr
 
 
 async def _engine(settings: Settings) -> Backend:
-    folder = Path(settings.model) if settings.model else model_path()
+    folder = _folder(settings)
     options = EngineOptions(
-        slots=settings.slots, context=settings.context or None, compiled=settings.cache / "compiled"
+        slots=settings.slots,
+        context=settings.context or None,
+        rows=settings.adapter_rows,
+        numbers="auto" if settings.numbers == "int8" else settings.numbers,
+        int8=settings.numbers == "int8",
+        devices=settings.devices,
+        compiled=settings.cache / "compiled",
     )
     return await asyncio.to_thread(Engine.load, folder, options)
 
 
+def _folder(settings: Settings) -> Path:
+    return served_folder(settings.home, settings.model, model_path())
+
+
 def _endpoint(settings: Settings) -> Backend:
+    # an engine does without the openai package, which takes as long to import as a small model to load
+    from liminal.engine.openai_backend import Endpoint, OpenAIBackend
+
     for name in ("openai_base_url", "openai_model"):
         if not getattr(settings, name):
             variable = f"LIMINAL_{name.upper()}"
@@ -61,11 +74,18 @@ def _endpoint(settings: Settings) -> Backend:
     )
 
 
+def other_backend(settings: Settings) -> Backend | None:
+    """The endpoint of the settings beside the engine, which a routing policy may choose; None without one."""
+    if settings.backend == "openai" or not (settings.openai_base_url and settings.openai_model):
+        return None
+    return _endpoint(settings)
+
+
 def served_model(settings: Settings, backend: Backend | LiminalError) -> ServedModel | None:
     """What /v1/models says about the model; None while there is none."""
     if isinstance(backend, LiminalError):
         return None
-    bundled = settings.backend == "jax" and not settings.model
+    bundled = settings.backend == "jax" and _folder(settings) == model_path()
     return ServedModel(
         id=backend.model,
         created=int(time.time()),

@@ -11,21 +11,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
 import structlog
-from redis.asyncio import Redis
 
 from liminal.chat.answering import Answer, Answerer, NoAnswerer, Question
 from liminal.chat.conversations import PROJECTION
 from liminal.chat.frames import Cancelled, ErrorFrame, MessageDone, Token, Usage
 from liminal.chat.routing import Routing, recorded_routing
-from liminal.chat.streams import FrameWriter, Keys, OpenTurn, Superseded
+from liminal.chat.slots import TurnSlots
+from liminal.chat.streams import FrameWriter, OpenTurn, Superseded
+from liminal.chat.summaries import newest_version
 from liminal.chat.views import posted_view
 from liminal.errors import LiminalError
+from liminal.identity.limits import Limits
 from liminal.log.envelope import Meta
 from liminal.log.errors import VersionConflict
 from liminal.log.events import Event, MessagePosted, TurnCancelled, TurnFailed, TurnOptions
@@ -40,6 +42,8 @@ TYPES = frozenset({"message.posted", "turn.requested"})
 EXPIRES = 900.0
 """Seconds after which nobody waits any more: an older message, such as an imported one, gets no answer."""
 ACTOR = "respond"
+LOOKS, LOOK_EVERY = 20, 0.1
+"""How often the read model is asked for what another worker decided, and seconds between."""
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class Turn:
     question: Question
     asked_at: float = field(default_factory=time.monotonic)
     cancelled: bool = False
+    routed: bool = False
     work: asyncio.Task[None] | None = None
 
     @classmethod
@@ -78,7 +83,14 @@ class Turn:
             cause=UUID(event["_id"]),
             position=delivery.position,
             question=Question(
-                turn_id, conversation_id, message_id, event["_owner"], event["_tenant"], options
+                turn_id,
+                conversation_id,
+                message_id,
+                event["_owner"],
+                event["_tenant"],
+                options,
+                datetime.fromisoformat(event["_time"]),
+                event.get("content"),
             ),
         )
 
@@ -99,18 +111,17 @@ class Responder:
     def __init__(
         self,
         log_: Log,
-        redis: Redis,
-        keys: Keys,
         writer: FrameWriter,
         answerer: Answerer | NoAnswerer,
-        limit: float,
+        limits: Limits,
+        longest: float,
     ) -> None:
+        """``longest`` is in seconds: what one answer may take."""
         self._log = log_
-        self._redis = redis
-        self._keys = keys
         self._writer = writer
         self._answerer = answerer
-        self._limit = limit
+        self._limits = limits
+        self._longest = longest
         self._open: dict[UUID, Turn] = {}
 
     def cancel(self, turn_id: UUID) -> None:
@@ -129,6 +140,7 @@ class Responder:
         self._open[turn.id] = turn
         try:
             await self._respond(turn, delivery)
+            await TurnSlots(self._limits, turn.owner).give_back(turn.id)
         except Superseded:
             log.info("turn.superseded", turn=str(turn.id))
         finally:
@@ -141,7 +153,9 @@ class Responder:
         turn = Turn.of(delivery)
         frames = await self._writer.open(turn.id)
         if not frames.finished:
-            await self._fail(turn, frames, error, routed=await self._state(turn) is not None)
+            turn.routed = recorded_routing(await self._state(turn)) is not None
+            await self._fail(turn, frames, error)
+        await TurnSlots(self._limits, turn.owner).give_back(turn.id)
 
     async def _respond(self, turn: Turn, delivery: Delivery) -> None:
         routing: Routing | None = None
@@ -155,50 +169,71 @@ class Responder:
         frames = await self._writer.open(turn.id)
         if frames.finished:
             return
-        if await self._redis.exists(self._keys.cancel(turn.id)):
-            turn.cancelled = True
+        turn.cancelled = turn.cancelled or frames.cancelled
+        turn.routed = routing is not None
         try:
-            routing = routing or await self._route(turn)
-            await self._decode(turn, frames, routing)
+            await self._decode(turn, frames, routing or await self._decide(turn))
         except (Superseded, VersionConflict):
             raise Superseded("another worker ended this turn", turn_id=str(turn.id)) from None
         except LiminalError as error:
             log.warning("turn.failed", turn=str(turn.id), code=error.code, error=error.message)
-            await self._fail(turn, frames, error, routed=routing is not None)
+            await self._fail(turn, frames, error)
 
-    async def _route(self, turn: Turn) -> Routing:
-        routing = await self._answerer.route(turn.question)
+    async def _decide(self, turn: Turn) -> Routing:
+        routing, version = await asyncio.gather(
+            self._answerer.route(turn.question),
+            newest_version(self._log.pool, turn.owner, turn.conversation_id),
+        )
+        return replace(routing, summary_version=version)
+
+    async def _record(self, turn: Turn, routing: Routing) -> Routing:
+        """Put the routing on the log; returns the one that counts: another worker's if it was first."""
+        if turn.routed:
+            return routing
         event = routing.event(turn.conversation_id, turn.id, turn.user_message_id, turn.assistant_message_id)
         try:
             await self._append(turn, event, "routed", expected=0)
         except VersionConflict:
-            # another worker routed it first: its word counts
-            await self._log.wait_for(turn.position)
-            recorded = recorded_routing(await self._state(turn))
-            if recorded is None:
-                raise
-            return recorded
+            for _ in range(LOOKS):
+                if recorded := recorded_routing(await self._state(turn)):
+                    turn.routed = True
+                    return recorded
+                await asyncio.sleep(LOOK_EVERY)
+            raise
+        turn.routed = True
         return routing
 
     async def _decode(self, turn: Turn, frames: OpenTurn, routing: Routing) -> None:
-        if "routed" not in frames.types:
-            self._writer.write(frames, routing.frame())
-        said = _Continuation(frames.said)
+        """Decode while the routing is being recorded; no word leaves before it is."""
+        said, answer = _Continuation(frames.said), Answer()
 
-        def emit(text: str) -> None:
+        def write(text: str) -> None:
             if fresh := said.after(text):
                 self._writer.write(frames, Token(text=fresh))
 
-        answer = Answer()
-        if not turn.cancelled:
-            await self._work(turn, routing, answer, emit)
-        await self._finish(turn, frames, routing, answer)
+        gate = _Gate(write)
+        work = asyncio.create_task(self._work(turn, routing, answer, lambda text: gate.emit(text)))
+        try:
+            counts = await self._record(turn, routing)
+            if counts is routing:
+                if "routed" not in frames.types:
+                    self._writer.write(frames, routing.frame())
+                gate.open()
+                await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        if counts is not routing:
+            return await self._decode(turn, frames, counts)
+        return await self._finish(turn, frames, routing, answer)
 
     async def _work(self, turn: Turn, routing: Routing, answer: Answer, emit: Callable[[str], None]) -> None:
         await self._log.wait_for(turn.position, PROJECTION)
+        if turn.cancelled:
+            return
         turn.work = asyncio.create_task(self._answerer.answer(turn.question, routing, answer, emit))
         try:
-            done, _ = await asyncio.wait([turn.work], timeout=self._limit)
+            done, _ = await asyncio.wait([turn.work], timeout=self._longest)
         except asyncio.CancelledError:
             turn.work.cancel()  # this worker stops: the next one continues
             raise
@@ -240,7 +275,7 @@ class Responder:
         self._writer.write(frames, Cancelled(message=posted_view(message) if message else None))
         await self._writer.drain(frames)
 
-    async def _fail(self, turn: Turn, frames: OpenTurn, error: Exception, *, routed: bool) -> None:
+    async def _fail(self, turn: Turn, frames: OpenTurn, error: Exception) -> None:
         code = error.code if isinstance(error, LiminalError) else "internal"
         message = error.message if isinstance(error, LiminalError) else "The answer could not be made."
         retryable = code not in ("prompt_too_long", "invalid_request")
@@ -252,7 +287,7 @@ class Responder:
             retryable=retryable,
             attempt=frames.epoch,
         )
-        await self._append(turn, event, "failed", expected=1 if routed else 0)
+        await self._append(turn, event, "failed", expected=1 if turn.routed else 0)
         self._writer.write(frames, ErrorFrame(code=code, message=message, retryable=retryable))
         await self._writer.drain(frames)
 
@@ -269,7 +304,11 @@ class Responder:
                 "turn_id": turn.id,
                 "regenerated_from": turn.regenerated_from,
                 "status": status,
-                "trace": routing.trace(answer.finish_reason, frames.epoch, answer.timings(turn.asked_at)),
+                "trace": {
+                    **routing.trace(answer.finish_reason, frames.epoch, answer.timings(turn.asked_at)),
+                    "summary_version": answer.summary_version,
+                    "left_out": answer.left_out,
+                },
                 "usage": {
                     "prompt_tokens": answer.prompt_tokens,
                     "completion_tokens": answer.completion_tokens,
@@ -293,6 +332,21 @@ class Responder:
     async def _state(self, turn: Turn) -> Mapping[str, Any] | None:
         row = await self._log.pool.fetchrow("SELECT * FROM read.turns WHERE turn_id = $1", turn.id)
         return cast(Mapping[str, Any] | None, row)
+
+
+class _Gate:
+    """Holds the words that come before it is opened."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._held: list[str] = []
+        self.emit: Callable[[str], None] = self._held.append
+
+    def open(self) -> None:
+        """Let out what was held, and what comes from now on."""
+        self.emit = self._write
+        for text in self._held:
+            self._write(text)
 
 
 class _Continuation:

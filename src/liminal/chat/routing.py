@@ -11,7 +11,7 @@ import orjson
 
 from liminal.chat import frames
 from liminal.chat.turns import seed_of
-from liminal.log.events import AdapterUse, RuleFired, TurnOptions, TurnRouted
+from liminal.log.events import AdapterUse, RuleFired, ShadowRouting, TurnOptions, TurnRouted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class Routing:
         sampling: parameters of the sampler that differ from the model's own.
         seed: below 2^53.
         instructions: what the policy added to the prompt.
+        context_ids: knowledge that the policy says to answer from.
+        facts: what the policy could ask about the turn.
+        shadow: what the shadow policy would have decided.
+        summary_version: the newest summary of the conversation then; no later one is used.
     """
 
     model: str
@@ -36,6 +40,10 @@ class Routing:
     rules: tuple[RuleFired, ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict[str, Any])
     instructions: tuple[str, ...] = ()
+    context_ids: tuple[UUID, ...] = ()
+    facts: Mapping[str, Any] | None = None
+    shadow: ShadowRouting | None = None
+    summary_version: int | None = None
 
     def event(
         self, conversation_id: UUID, turn_id: UUID, user_message_id: UUID, assistant_message_id: UUID
@@ -55,6 +63,10 @@ class Routing:
             seed=self.seed,
             sampling=dict(self.sampling),
             instructions=list(self.instructions),
+            context_ids=list(self.context_ids),
+            facts=None if self.facts is None else dict(self.facts),
+            shadow=self.shadow,
+            summary_version=self.summary_version,
         )
 
     def frame(self) -> frames.Routed:
@@ -131,4 +143,6 @@ def recorded_routing(row: Mapping[str, Any] | None) -> Routing | None:
         rules=tuple(RuleFired.model_validate(rule) for rule in parsed("rules") or ()),
         sampling=parsed("sampling") or {},
         instructions=tuple(parsed("instructions") or ()),
+        context_ids=tuple(row["context_ids"] or ()),
+        summary_version=row["summary_version"],
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -29,27 +27,40 @@ from liminal.chat.frames import (
     Usage,
     parse_command,
 )
+from liminal.chat.slots import TurnSlots
 from liminal.chat.streams import FrameHub, Subscription
 from liminal.chat.turns import Begun, Turns
 from liminal.chat.views import message_view
 from liminal.errors import LiminalError
 from liminal.identity.actor import Actor
-from liminal.identity.limits import Bucket, Limits, plan_of
+from liminal.identity.limits import Limits, plan_of
 from liminal.log.position import Position
 
 log = structlog.get_logger(__name__)
 
 QUEUE = 512
-"""Frames that may wait for a slow reader before its socket is closed; it resumes when it has caught up."""
-TURN_LEASE = 660.0
-"""Seconds after which the slot of a turn frees itself when this process died; longer than any turn."""
-RETRYABLE = frozenset({"broker_unavailable", "stale", "append_unknown", "rate_limited", "too_many_at_once"})
+"""Frames that may wait for a reader; when they do, no more are fetched for it."""
+STALLED = 10.0
+"""Seconds that a reader may take for one frame before its socket is closed."""
+CLOSING = 5.0
+"""Seconds in which a close can be sent to a reader, which may not be reading."""
+
+
+class CommandFailed(LiminalError):
+    """A command came to no end; sending it again does no harm."""
+
+    code = "internal"
+
+
+RETRYABLE = frozenset(
+    {"internal", "broker_unavailable", "stale", "append_unknown", "rate_limited", "too_many_at_once"}
+)
 
 
 class Socket(Protocol):
     """What a session needs of its websocket."""
 
-    async def receive_text(self) -> str: ...
+    async def receive(self) -> str | bytes: ...
     async def send_text(self, data: str) -> None: ...
     async def close(self, code: int = 1000, reason: str | None = None) -> None: ...
 
@@ -60,6 +71,13 @@ class CloseCode:
     NOT_AUTHENTICATED = 4401
     REPLACED = 4409
     TOO_SLOW = 4429
+
+
+CLOSE_CODES = {
+    CloseCode.NOT_AUTHENTICATED: "not signed in, signed out, suspended",
+    CloseCode.REPLACED: "a newer socket of the account took this one's place",
+    CloseCode.TOO_SLOW: f"the reader took no frame for {STALLED:g} s",
+}
 
 
 class Session:
@@ -73,10 +91,11 @@ class Session:
         self._limits = limits
         self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE)
         self._subscriptions: dict[UUID, Subscription] = {}
-        self._slots: dict[UUID, AsyncExitStack] = {}
+        self._behind: dict[UUID, int] = {}
+        self._repeated: dict[UUID, TurnSlots] = {}
+        self._background: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._seen: Position | None = None
-        self._background: set[asyncio.Task[Any]] = set()
 
     def end(self, code: int, reason: str) -> None:
         """Close the socket; turns go on, and the client resumes them on another one."""
@@ -91,7 +110,8 @@ class Session:
             if self._ended.done():
                 code, reason = self._ended.result()
                 with contextlib.suppress(Exception):  # the client may be gone already
-                    await self._socket.close(code, reason)
+                    async with asyncio.timeout(CLOSING):
+                        await self._socket.close(code, reason)
         finally:
             await self._stop(tasks)
         for task in tasks:
@@ -99,17 +119,15 @@ class Session:
                 raise error
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
-        for task in (*tasks, *self._background):
+        for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *self._background, return_exceptions=True)
         for subscription in list(self._subscriptions.values()):
             self._hub.unsubscribe(subscription)
-        for stack in list(self._slots.values()):
-            await stack.aclose()
 
     async def _receive(self) -> None:
         while True:
-            text = await self._socket.receive_text()
+            text = await self._socket.receive()
             client_id: Any = None
             turn_id: Any = None
             try:
@@ -119,10 +137,23 @@ class Session:
                 await self._handle(command)
             except LiminalError as error:
                 self._refuse(error, client_id, turn_id)
+            except Exception:
+                # a part that is away, or a defect: the socket and its other turns outlive it
+                log.exception("socket.command_failed")
+                self._refuse(CommandFailed("The command failed; try again."), client_id, turn_id)
 
     async def _send(self) -> None:
         while True:
-            await self._socket.send_text(await self._queue.get())
+            text = await self._queue.get()
+            try:
+                async with asyncio.timeout(STALLED):
+                    await self._socket.send_text(text)
+            except TimeoutError:
+                return self.end(CloseCode.TOO_SLOW, "too slow: resume")
+            if self._behind and self._queue.qsize() <= QUEUE // 2:
+                behind, self._behind = self._behind, {}
+                for turn_id, after in behind.items():
+                    await self._follow(turn_id, after)
 
     def _put(self, text: str) -> None:
         try:
@@ -161,8 +192,10 @@ class Session:
     async def _begin(self, command: Send | Edit | Regenerate) -> None:
         if self._seen is not None:  # the client may name what it made a moment ago
             await self._turns.wait_for(self._seen)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(turn_slot(self._limits, self.actor))
+        turn_id = self._turns.turn_id(self.actor, command.client_id)
+        slots = TurnSlots(self._limits, self.actor.account_id)
+        await slots.take(turn_id, plan_of(self.actor.plan))
+        try:
             match command:
                 case Send():
                     begun = await self._turns.send(self.actor, command)
@@ -170,17 +203,21 @@ class Session:
                     begun = await self._turns.edit(self.actor, command)
                 case Regenerate():
                     begun = await self._turns.regenerate(self.actor, command)
-            if not begun.repeated:
-                self._slots[begun.turn_id] = stack.pop_all()
+        except BaseException:
+            await slots.give_back(turn_id)
+            raise
         self._seen = begun.position or self._seen
         self._frame(_accepted(begun, command.client_id))
-        await self._follow(begun.turn_id, 0)
+        if begun.repeated:
+            # it may be over, and then nobody else gives its slot back
+            self._repeated[turn_id] = slots
+            await self._resume(turn_id, 0)
+        else:
+            await self._follow(turn_id, 0)
 
     async def _resume(self, turn_id: UUID, after: int) -> None:
-        if await self._hub.exists(turn_id):
-            return await self._follow(turn_id, after)
-        # the frames are gone or not yet there: the history knows which
-        final = await self._turns.outcome(turn_id)
+        # while the frames are gone or not yet there, the history knows which
+        final = None if await self._hub.exists(turn_id) else await self._turns.outcome(turn_id)
         if final is None:
             return await self._follow(turn_id, after)
         match final.state:
@@ -204,31 +241,32 @@ class Session:
                     ),
                 )
         self._frame(frame.model_copy(update={"turn_id": turn_id, "seq": after + 1}))
-        return None
+        return self._over(turn_id)
 
     async def _follow(self, turn_id: UUID, after: int) -> None:
+        self._behind.pop(turn_id, None)
         if (old := self._subscriptions.pop(turn_id, None)) is not None:
             self._hub.unsubscribe(old)
         subscription = await self._hub.subscribe(turn_id, after, self._sink)
-        self._subscriptions[turn_id] = subscription
+        if not subscription.done.is_set():
+            self._subscriptions[turn_id] = subscription
 
-    def _sink(self, turn_id: UUID, _seq: int, _kind: str, frame: bytes, final: bool) -> None:
-        self._put(frame.decode())
+    def _sink(self, turn_id: UUID, seq: int, _kind: str, frame: bytes, final: bool) -> bool:
+        if self._queue.full():
+            self._subscriptions.pop(turn_id, None)
+            self._behind[turn_id] = seq - 1
+            return False
+        self._queue.put_nowait(frame.decode())
         if final:
             self._subscriptions.pop(turn_id, None)
-            if (stack := self._slots.pop(turn_id, None)) is not None:
-                task = asyncio.create_task(stack.aclose())
-                self._background.add(task)
-                task.add_done_callback(self._background.discard)
+            self._over(turn_id)
+        return True
 
-
-@asynccontextmanager
-async def turn_slot(limits: Limits, actor: Actor) -> AsyncGenerator[None]:
-    """Count a turn against the account's rate and hold a slot. Raises RateLimited, TooManyAtOnce."""
-    plan = plan_of(actor.plan)
-    await limits.take(Bucket(f"turns:account:{actor.account_id}", plan.turns))
-    async with limits.slot(f"turn:{actor.account_id}", plan.turns_at_once, TURN_LEASE):
-        yield
+    def _over(self, turn_id: UUID) -> None:
+        if (slots := self._repeated.pop(turn_id, None)) is not None:
+            task = asyncio.create_task(slots.give_back(turn_id))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
 
 def _accepted(begun: Begun, client_id: UUID) -> Accepted:

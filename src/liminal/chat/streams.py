@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
@@ -40,6 +41,8 @@ for i = 3, #ARGV, 3 do
     redis.call('XADD', KEYS[1], '0-' .. ARGV[i], 't', ARGV[i + 1], 'f', ARGV[i + 2])
   end
 end
+-- whoever waited for this turn has its first token, or its end
+if ARGV[#ARGV - 1] ~= 'routed' then redis.call('ZREM', KEYS[3], KEYS[1]) end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
 return 1
@@ -79,6 +82,11 @@ class Keys:
         return f"{self.namespace}:turn:{turn_id}:begun"
 
     @property
+    def waiting(self) -> str:
+        """The turns that were taken and have no token yet, by the second they were taken at."""
+        return f"{self.namespace}:waiting"
+
+    @property
     def cancel_channel(self) -> str:
         """Where the workers hear of turns to stop."""
         return f"{self.namespace}:cancel"
@@ -86,13 +94,19 @@ class Keys:
 
 @dataclass(slots=True)
 class OpenTurn:
-    """A turn as its worker writes it. ``said`` is the text that clients were already sent."""
+    """A turn as its worker writes it.
+
+    Attributes:
+        said: the text that clients were already sent.
+        cancelled: somebody asked to stop it before it was opened.
+    """
 
     turn_id: UUID
     epoch: int
     seq: int = 0
     said: str = ""
     finished: bool = False
+    cancelled: bool = False
     types: set[str] = field(default_factory=set[str])
     superseded: bool = False
     pending: list[TURN_FRAMES] = field(default_factory=list[TURN_FRAMES])
@@ -127,9 +141,11 @@ class FrameWriter:
         pipe = self._redis.pipeline(transaction=True)
         pipe.incr(self._keys.epoch(turn_id))
         pipe.expire(self._keys.epoch(turn_id), STREAM_TTL)
+        pipe.zadd(self._keys.waiting, {self._keys.frames(turn_id): time.time()}, nx=True)
+        pipe.exists(self._keys.cancel(turn_id))
         pipe.xrange(self._keys.frames(turn_id))
-        epoch, _, entries = await pipe.execute()
-        turn = OpenTurn(turn_id, int(epoch))
+        epoch, _, _, cancelled, entries = await pipe.execute()
+        turn = OpenTurn(turn_id, int(epoch), cancelled=bool(cancelled))
         for entry_id, fields in entries:
             kind = fields[b"t"].decode()
             turn.seq = int(entry_id.split(b"-")[1])
@@ -137,6 +153,8 @@ class FrameWriter:
             turn.finished = turn.finished or kind in FINAL_TYPES
             if kind == "token":
                 turn.said += orjson.loads(fields[b"f"])["text"]
+        if turn.finished:
+            await self._redis.zrem(self._keys.waiting, self._keys.frames(turn_id))
         return turn
 
     def write(self, turn: OpenTurn, frame: TURN_FRAMES) -> None:
@@ -176,13 +194,13 @@ class FrameWriter:
         turns = list(self._dirty.values())
         if not turns:
             return
-        pipe = self._redis.pipeline(transaction=False)
+        pipe, keys = self._redis.pipeline(transaction=False), self._keys
         # what is being sent leaves ``pending``: a token that comes meanwhile must not join a frame on its way
         taken = [(turn, turn.pending) for turn in turns]
         for turn, sent in taken:
             turn.pending = []
             await self._append(
-                keys=[self._keys.frames(turn.turn_id), self._keys.epoch(turn.turn_id)],
+                keys=[keys.frames(turn.turn_id), keys.epoch(turn.turn_id), keys.waiting],
                 args=_arguments(turn, sent),
                 client=pipe,
             )
@@ -217,13 +235,22 @@ def _arguments(turn: OpenTurn, frames: list[TURN_FRAMES]) -> list[Any]:
     return arguments
 
 
-Sink = Callable[[UUID, int, str, bytes, bool], None]
-"""Receives (turn, seq, frame type, frame as JSON, whether it is the last), in order, without gaps."""
+Sink = Callable[[UUID, int, str, bytes, bool], bool]
+"""Receives (turn, seq, frame type, frame as JSON, whether it is the last), in order, without gaps.
+
+False: there is no room for this frame. The subscription ends, and whoever made it subscribes again, from this
+frame on, once there is room.
+"""
+AT_ONCE = 256
+"""Frames of one turn that are read at once."""
 
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One reader of one turn. ``done`` is set when the last frame was handed over, or on cancel."""
+    """One reader of one turn.
+
+    ``done`` is set when the last frame was handed over, when one was not taken, or on cancel.
+    """
 
     turn_id: UUID
     after: int
@@ -300,22 +327,29 @@ class FrameHub:
         while self._fresh:
             subscription = self._fresh[0]
             cursor = self._cursors.get(subscription.turn_id)
-            if cursor is not None and subscription.after < cursor:
-                entries = await self._redis.xrange(
-                    self._keys.frames(subscription.turn_id), f"(0-{subscription.after}", f"0-{cursor}"
-                )
-                self._deliver([subscription], entries)
-            elif cursor is None:
+            if cursor is None:
                 self._cursors[subscription.turn_id] = subscription.after
+            else:
+                await self._catch_up(subscription, cursor)
             if subscription in self._fresh:
                 self._fresh.remove(subscription)
                 if not subscription.done.is_set():
                     self._subscriptions.setdefault(subscription.turn_id, []).append(subscription)
 
+    async def _catch_up(self, subscription: Subscription, cursor: int) -> None:
+        while subscription.after < cursor and not subscription.done.is_set():
+            key, after = self._keys.frames(subscription.turn_id), f"(0-{subscription.after}"
+            entries = await self._redis.xrange(key, after, f"0-{cursor}", count=AT_ONCE)
+            if not entries:  # the stream is gone
+                return
+            self._deliver([subscription], entries)
+
     async def _read(self) -> None:
         streams: dict[Any, Any] = {self._node: self._wake_id}
         streams.update({self._keys.frames(turn): f"0-{cursor}" for turn, cursor in self._cursors.items()})
-        reply = cast(Iterable[tuple[bytes, Any]], await self._redis.xread(streams, block=BLOCK_MS) or ())
+        reply = cast(
+            Iterable[tuple[bytes, Any]], await self._redis.xread(streams, count=AT_ONCE, block=BLOCK_MS) or ()
+        )
         items = reply.items() if isinstance(reply, dict) else reply
         for key, entries in items:
             name = key.decode() if isinstance(key, bytes) else str(key)
@@ -333,10 +367,11 @@ class FrameHub:
             for subscription in subscriptions:
                 if subscription.done.is_set() or seq <= subscription.after:
                     continue
-                subscription.after = seq
                 final = kind in FINAL_TYPES
-                subscription.sink(subscription.turn_id, seq, kind, fields[b"f"], final)
-                if final:
+                taken = subscription.sink(subscription.turn_id, seq, kind, fields[b"f"], final)
+                if taken:
+                    subscription.after = seq
+                if final or not taken:
                     self.unsubscribe(subscription)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from liminal.chat.conversations import PROJECTION, ConversationRow, Conversations, MessageRow
+from liminal.chat.conversations import PROJECTION, Conversations, MessageRow
 from liminal.chat.errors import NoSuchMessage, NoSuchTurn, WrongMessage
 from liminal.chat.frames import Edit, Options, Regenerate, Send
 from liminal.chat.streams import STREAM_TTL, Keys, request_cancel
@@ -50,6 +51,19 @@ class TurnOwner:
     tenant_id: str
 
 
+_PARENT = """
+    SELECT parent_id FROM (
+        SELECT 0 AS rank, parent_id FROM read.messages WHERE message_id = $3 AND conversation_id = $1
+        UNION ALL (
+            SELECT 1, message_id FROM read.messages
+            WHERE conversation_id = $1 AND ($2::uuid IS NULL OR message_id = $2)
+            ORDER BY partition DESC, "offset" DESC LIMIT 1
+        )
+    ) AS found ORDER BY rank LIMIT 1
+"""
+"""What a message comes after: where it was posted already, what it came after then; else the message that was
+asked for, or the newest."""
+
 ENDED = frozenset({"answered", "cancelled", "failed"})
 """States of a turn that nothing follows."""
 
@@ -73,6 +87,10 @@ class Turns:
         self._keys = keys
         self._conversations = conversations
 
+    def turn_id(self, actor: Actor, client_id: UUID) -> UUID:
+        """The turn that a command leads to."""
+        return _Ids(actor, client_id).turn_id
+
     async def send(
         self, actor: Actor, command: Send, *, origin: Origin = "web", system: str | None = None
     ) -> Begun:
@@ -87,9 +105,15 @@ class Turns:
             created = ConversationCreated(conversation_id=conversation_id, title=title, origin=origin)
             events.append((created, _meta(actor, f"conversation-{conversation_id}", ids, "created")))
         else:
-            row = await self._own_conversation(actor, command.conversation_id)
-            conversation_id = row.id
-            parent_id = await self._parent(row, command.parent_id)
+            conversation_id = command.conversation_id
+            row, parent = await asyncio.gather(
+                self._conversations.get(conversation_id),
+                self._log.pool.fetchrow(_PARENT, conversation_id, parent_id, ids.user_message_id),
+            )
+            authorize(actor, "conversation.change", row)
+            if parent is None and parent_id is not None:
+                raise NoSuchMessage("The conversation has no such message to answer.")
+            parent_id = None if parent is None else parent["parent_id"]
         posted = MessagePosted(
             conversation_id=conversation_id,
             message_id=ids.user_message_id,
@@ -185,24 +209,27 @@ class Turns:
         parent_id: UUID | None,
         events: list[tuple[Event, Meta]],
     ) -> Begun:
-        begun = Begun(
-            ids.turn_id, conversation_id, user_message_id, ids.assistant_message_id, parent_id, None, True
-        )
+        key = self._keys.begun(ids.turn_id)
         pipe = self._redis.pipeline(transaction=False)
         pipe.set(self._keys.owner(ids.turn_id), f"{actor.account_id} {actor.tenant_id}", ex=STREAM_TTL)
-        pipe.set(self._keys.begun(ids.turn_id), b"1", ex=REPEAT_TTL, nx=True)
-        _, first = await pipe.execute()
-        if not first:
-            return begun
-        try:
-            positions = await self._log.append_many(events)
-        except BaseException:
-            # the command may be sent again: ids are derived from it, so even an append that did reach the log
-            # is not answered twice
-            await self._redis.delete(self._keys.begun(ids.turn_id))
-            raise
+        pipe.get(key)
+        _, known = await pipe.execute()
+        position = None
+        if known is None:
+            # where somebody else is at it, or died at it, the events are written twice: their ids are derived
+            # from the command, so whoever reads the log counts them once
+            position = max(await self._log.append_many(events))
+            await self._redis.set(key, str(parent_id or ""), ex=REPEAT_TTL, nx=True)
+        elif known:
+            parent_id = UUID(known.decode())
         return Begun(
-            ids.turn_id, conversation_id, user_message_id, ids.assistant_message_id, parent_id, max(positions)
+            ids.turn_id,
+            conversation_id,
+            user_message_id,
+            ids.assistant_message_id,
+            parent_id if known != b"" else None,
+            position,
+            repeated=known is not None,
         )
 
     async def append(self, actor: Actor, turn_ids: Sequence[UUID], events: list[tuple[Event, Meta]]) -> None:
@@ -213,28 +240,12 @@ class Turns:
         await pipe.execute()
         await self._log.append_many(events)
 
-    async def _own_conversation(self, actor: Actor, conversation_id: UUID) -> ConversationRow:
-        row = await self._conversations.get(conversation_id)
-        authorize(actor, "conversation.change", row)
-        return row
-
     async def _own_message(self, actor: Actor, message_id: UUID, role: str | None) -> MessageRow:
         row = await self._conversations.message(message_id)
         authorize(actor, "conversation.change", row)
         if role is not None and row.role != role:
             raise WrongMessage(f"Only a message of the {role} can be edited.")
         return row
-
-    async def _parent(self, row: ConversationRow, parent_id: UUID | None) -> UUID | None:
-        found = await self._log.pool.fetchval(
-            "SELECT message_id FROM read.messages WHERE conversation_id = $1 "
-            'AND ($2::uuid IS NULL OR message_id = $2) ORDER BY partition, "offset" DESC LIMIT 1',
-            row.id,
-            parent_id,
-        )
-        if found is None and parent_id is not None:
-            raise NoSuchMessage("The conversation has no such message to answer.")
-        return found
 
     async def wait_for(self, position: Position) -> None:
         """Return once the history shows what was written at ``position``. Raises Stale."""

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -35,7 +32,6 @@ from liminal.engine.request import NEUTRAL, Delta, Request, Sampling
 from liminal.engine.runner import Runner, Shapes
 from liminal.engine.sequence import Answer
 from liminal.engine.tokenizer import TextStream, Tokenizer
-from liminal.engine.weights import save_model
 
 Figures = dict[str, float]
 """Name → value; names end with their unit."""
@@ -100,9 +96,11 @@ def reader(nbytes: int) -> Callable[[], object]:
 class Steps:
     """Decoding steps of a runner at a fixed position, for timing."""
 
-    def __init__(self, config: ModelConfig, params: Params, rows: int = 0, slots: int = 8) -> None:
+    def __init__(
+        self, config: ModelConfig, params: Params, rows: int = 0, slots: int = 8, context: int = 1024
+    ) -> None:
         """A runner of its own with ``rows`` rank rows."""
-        self.runner = Runner(config, params, Shapes(slots, 1024, (128,), rows))
+        self.runner = Runner(config, params, Shapes(slots, context, (128,), rows))
         self.registry = AdapterRegistry(config, 1 << 40)
         self.bank = AdapterBank(self.registry, rows, self.runner.write_page)
         self._tokenizer = number_tokenizer(16)
@@ -231,7 +229,7 @@ def bench_registered(requests: int, progress: Progress) -> Figures:
     with Engine(config, init_params(config), number_tokenizer(config.vocab_size), options) as engine:
         base = random_adapter(config, 16)
         for index in range(1000):
-            engine.adapters.register(str(index), _variant(base, index))
+            engine.adapters.register(str(index), variant(base, index))
         _serve(engine, 8, 5)
         for done in range(4):
             count = (5, 1000)[done % 2]
@@ -241,7 +239,7 @@ def bench_registered(requests: int, progress: Progress) -> Figures:
     return {"5 registered tok/s": few, "1000 registered tok/s": many, "1000 over 5": many / few}
 
 
-def _variant(base: Adapter, index: int) -> Adapter:
+def variant(base: Adapter, index: int) -> Adapter:
     """An adapter that differs from ``base`` in one tensor and shares the memory of the others."""
     key = next(iter(base.tensors))
     a, b = base.tensors[key]
@@ -267,37 +265,6 @@ def _serve(engine: Engine, requests: int, adapters: int, tokens: int = 48) -> fl
     for _ in names:
         done.acquire()
     return requests * tokens / (time.perf_counter() - began)
-
-
-STARTED = """
-import sys, time
-began = time.perf_counter()
-from liminal.engine.bench import number_tokenizer, shape_135m
-from liminal.engine.compile_cache import keep_compiled
-from liminal.engine.engine import Engine
-from liminal.engine.options import EngineOptions
-from liminal.engine.weights import load_params
-keep_compiled(sys.argv[2])
-config = shape_135m()
-options = EngineOptions(context=1024, rows=128)
-engine = Engine(config, load_params(sys.argv[1], config), number_tokenizer(config.vocab_size), options)
-engine.warm_up()
-engine.close()
-print(time.perf_counter() - began)
-"""
-
-
-def bench_start(progress: Progress) -> Figures:
-    """Seconds from a new process to every program compiled, without and with kept programs."""
-    taken: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        config = shape_135m()
-        save_model(folder, config, init_params(config))
-        for done in range(2):
-            command = [sys.executable, "-c", STARTED, folder, str(Path(folder) / "compiled")]
-            taken.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            progress(done + 1, 2)
-    return {"cold start s": taken[0], "warm start s": taken[1], "warm over cold": taken[1] / taken[0]}
 
 
 def bench_embed(rounds: int, progress: Progress) -> Figures:

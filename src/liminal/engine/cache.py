@@ -17,7 +17,8 @@ from flax import struct
 from jax import lax
 
 from liminal.engine.config import ModelConfig
-from liminal.engine.model import embed, layer_forward, rms_norm, unembed
+from liminal.engine.gpu_attention import decode_attention, supported
+from liminal.engine.model import attend, embed, layer_forward, rms_norm, unembed
 from liminal.engine.params import Gates, Lora, LoraPair, Params
 from liminal.engine.rope import angles
 
@@ -99,6 +100,20 @@ def block_attention(
     return out.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, dim)
 
 
+def whole_attention(
+    q: jax.Array, keys: jax.Array, values: jax.Array, positions: jax.Array, window: int | None
+) -> jax.Array:
+    """As block_attention, but over all of keys and values [B, K, L, H] at once.
+
+    For accelerators, where a loop of unknown length costs a round trip to the host at every turn.
+    """
+    at = jnp.arange(keys.shape[2])
+    mask = at <= positions[:, :, None]
+    if window is not None:
+        mask &= positions[:, :, None] - at < window
+    return attend(q, keys, values, mask[:, None, None])
+
+
 Store = Callable[[jax.Array, jax.Array], jax.Array]
 """(cache of a layer, new [B, T, K, H]) → the cache with the new positions written."""
 
@@ -112,6 +127,7 @@ def _extend(
     blocks: jax.Array,
     store: Store,
     block_of: Slice,
+    rows_of: Callable[[jax.Array], jax.Array],
     lora: Lora | None,
     gates: Gates | None,
 ) -> tuple[jax.Array, Cache]:
@@ -124,7 +140,12 @@ def _extend(
         def attention(q: jax.Array, k: jax.Array, v: jax.Array, index: int = index) -> jax.Array:
             keys[index], values[index] = store(keys[index], k), store(values[index], v)
             window = config.windows[index]
-            return block_attention(q, keys[index], values[index], block_of, positions, blocks, window)
+            if jax.default_backend() == "cpu":
+                return block_attention(q, keys[index], values[index], block_of, positions, blocks, window)
+            if tokens.shape[1] == 1 and supported(keys[index]):
+                one = decode_attention(q[:, 0], keys[index], values[index], positions[:, 0], window)
+                return one[:, None]
+            return whole_attention(q, rows_of(keys[index]), rows_of(values[index]), positions, window)
 
         rows = None if lora is None else lora[index]
         x = layer_forward(layer, config, index, x, rotation, attention, rows, gates)
@@ -157,9 +178,13 @@ def decode_step(
         _, heads, _, dim = layer.shape
         return lax.dynamic_slice(layer, (0, 0, number * BLOCK, 0), (batch, heads, BLOCK, dim))
 
+    def rows_of(layer: jax.Array) -> jax.Array:
+        return layer[:batch]
+
     x, cache = _extend(
-        params, config, cache, tokens[:, None], positions[:, None], blocks, store, block_of, lora, gates
-    )
+        params, config, cache, tokens[:, None], positions[:, None], blocks, store, block_of, rows_of,
+        lora, gates,
+    )  # fmt: skip
     return unembed(params, rms_norm(x[:, 0], params.norm, config.norm_eps)), cache
 
 
@@ -191,7 +216,12 @@ def prefill_chunk(
         _, heads, _, dim = layer.shape
         return lax.dynamic_slice(layer, (slot, 0, number * BLOCK, 0), (1, heads, BLOCK, dim))
 
-    x, cache = _extend(params, config, cache, tokens[None], positions, blocks, store, block_of, lora, gates)
+    def rows_of(layer: jax.Array) -> jax.Array:
+        return lax.dynamic_slice_in_dim(layer, slot, 1)
+
+    x, cache = _extend(
+        params, config, cache, tokens[None], positions, blocks, store, block_of, rows_of, lora, gates
+    )
     last = lax.dynamic_slice(x, (0, count - 1, 0), (1, 1, x.shape[-1]))[:, 0]
     return unembed(params, rms_norm(last, params.norm, config.norm_eps)), cache
 

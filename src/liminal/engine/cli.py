@@ -78,11 +78,15 @@ def list_models(home: Home = Path(".liminal"), as_json: Json = False) -> None:
 
 @app.command()
 def use(
-    name: Annotated[str, typer.Argument(help="A pulled model, or a folder.")],
+    name: Annotated[str, typer.Argument(help=f"A pulled model, a folder, or {NAME}.")],
     home: Home = Path(".liminal"),
 ) -> None:
     """Serve this model from the next start on, unless [bold]LIMINAL_MODEL[/] names another."""
-    folder = _store(home).use(name)
+    if name == NAME:
+        _store(home).use_none()
+        folder = model_path()
+    else:
+        folder = _store(home).use(name)
     console.print(f"{name} will be served from {folder}")
 
 
@@ -102,7 +106,7 @@ def info(
 
     Memory is weights + cache + bank; the cache is slots times context, the bank its rank rows.
     """
-    folder = _store(home).resolve(name) if name else model_path()
+    folder = _store(home).served(name or NAME, model_path())
     config = read_config(folder)
     options = EngineOptions(slots=slots, context=context, rows=rows, int8=int8)
     plan = options.memory(config)

@@ -26,6 +26,9 @@ ARCHITECTURES: Mapping[Family, str] = {
 
 MAX_CONFIG_BYTES = 1 << 20
 
+RECORD = "liminal.json"
+"""Beside a model's files: where it came from, and what it is called."""
+
 
 @dataclass(frozen=True)
 class RopeScaling:
@@ -123,6 +126,13 @@ def small_config(**changes: Any) -> ModelConfig:
         "pad_id": None,
     }
     return ModelConfig(**(values | changes))
+
+
+def model_name(folder: str | Path) -> str:
+    """What a model is called: as its record (liminal.json) says, else as its folder."""
+    record = Path(folder) / RECORD
+    name = read_json(record).get("name") if record.is_file() else None
+    return name if isinstance(name, str) else Path(folder).resolve().name
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from liminal.engine.embedder import DEFAULT_ENCODER
 from liminal.engine.encoder_config import EncoderConfig, read_encoder_config
 from liminal.engine.errors import ModelInvalid, ModelUnsupported
 from liminal.engine.tokenizer import Tokenizer
@@ -116,7 +117,7 @@ class Encoder:
         path = default_encoder_folder() if folder is None else Path(folder)
         config = read_encoder_config(path)
         weights = _load_weights(path, config)
-        name = "all-MiniLM-L6-v2" if folder is None else path.resolve().name
+        name = DEFAULT_ENCODER if folder is None else path.resolve().name
         return cls(config, weights, Tokenizer.load(path), name)
 
     @property

@@ -1,8 +1,8 @@
 """The engine: a model folder in, streamed answers out.
 
-    engine = Engine.load("path/to/folder")
-    async for delta in engine.generate(Request(prompt="Once upon a time")):
-        print(delta.text, end="")
+    with Engine.load("path/to/folder") as engine:
+        for delta in engine.stream(Request(prompt="Once upon a time")):
+            print(delta.text, end="")
 
 The decoding loop has a thread of its own; the asyncio side hands requests over and receives deltas.
 """
@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import queue
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from liminal.engine.bank import AdapterRegistry
-from liminal.engine.compile_cache import keep_compiled
-from liminal.engine.config import ModelConfig, read_config
+from liminal.engine.compile_cache import give_memory_back, keep_compiled
+from liminal.engine.config import ModelConfig, model_name, read_config
 from liminal.engine.errors import BankFull, EngineClosed, ModelInvalid, QueueFull, RequestInvalid
 from liminal.engine.grammar import GrammarFactory
 from liminal.engine.numerics import compute_dtype, quantise
@@ -31,7 +32,7 @@ from liminal.engine.params import PAGE, Params
 from liminal.engine.peft import Adapter
 from liminal.engine.prefix import PrefixCache
 from liminal.engine.request import NEUTRAL, Delta, Message, Request, Sampling
-from liminal.engine.runner import Runner, uses_adapters
+from liminal.engine.runner import Runner, needed_first
 from liminal.engine.scheduler import Scheduler
 from liminal.engine.sequence import Answer
 from liminal.engine.sharding import shard_params, tensor_mesh
@@ -61,17 +62,17 @@ class Engine:
         self.adapters = AdapterRegistry(config, self.options.adapter_bytes)
         self.prefixes = PrefixCache(self.options.prefix_bytes)
         mesh = tensor_mesh(config, self.options.devices)
-        self.runner = Runner(config, shard_params(params, mesh), self.shapes, mesh)
+        self.runner = Runner(config, shard_params(params, mesh), self.shapes, mesh, self.options.compiled)
         self._scheduler = Scheduler(self.runner, self.adapters, self.prefixes, tokenizer, self._left_queue)
         self._grammars = GrammarFactory(tokenizer, config.vocab_size, sorted(self.ends))
         self._waiting = 0
         self._lock = threading.Lock()
         self._work = threading.Condition()
         self._closed: BaseException | None = None
-        self._warming = threading.Thread(target=self.warm_up, name=f"warm-{name}", daemon=True)
+        self._warming = threading.Thread(target=self._keep_programs, name=f"warm-{name}", daemon=True)
         if self.options.warm:
-            plain = [key for key in self.runner.program_keys() if not uses_adapters(key)]
-            self.runner.programs.warm(plain, workers=2)
+            first = [key for key in self.runner.program_keys() if needed_first(key)]
+            self.runner.programs.warm(first, workers=2)
             self._warming.start()
         self._thread = threading.Thread(target=self._run, name=f"decode-{name}", daemon=True)
         self._thread.start()
@@ -108,7 +109,7 @@ class Engine:
             options,
             defaults,
             ends,
-            path.resolve().name,
+            model_name(path),
         )
         for name, source in (adapters or {}).items():
             engine.adapters.register(name, source)
@@ -131,6 +132,21 @@ class Engine:
             left = len(answers)
             while left:
                 item = await arrived.get()
+                if isinstance(item, BaseException):
+                    raise item
+                left -= item.finish is not None
+                yield item
+        finally:
+            self.cancel(answers)
+
+    def stream(self, request: Request) -> Iterator[Delta]:
+        """As generate, for programs without an event loop."""
+        arrived: queue.SimpleQueue[Delta | BaseException] = queue.SimpleQueue()
+        answers = self.submit(request, arrived.put)
+        try:
+            left = len(answers)
+            while left:
+                item = arrived.get()
                 if isinstance(item, BaseException):
                     raise item
                 left -= item.finish is not None
@@ -180,6 +196,12 @@ class Engine:
         for key in self.runner.program_keys():
             if self._closed is None:
                 self.runner.programs.get(key)
+
+    def _keep_programs(self) -> None:
+        for key in self.runner.program_keys():
+            if self._closed is None:
+                self.runner.programs.keep(key)
+        give_memory_back()
 
     @property
     def kind(self) -> Literal["jax", "openai"]:
@@ -312,7 +334,7 @@ class Engine:
         if request.messages is not None:
             prompt, system = self.tokenizer.encode_chat(request.messages, tools=request.tools)
         elif isinstance(request.prompt, str):
-            prompt, system = self.tokenizer.encode(request.prompt), 0
+            prompt, system = self.tokenizer.encode_typed(request.prompt), 0
         else:
             prompt, system = list(request.prompt or ()), 0
         if not prompt:

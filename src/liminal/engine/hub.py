@@ -17,10 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import huggingface_hub
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-from liminal.engine.config import ModelConfig, parse_config, read_config, read_json
+from liminal.engine.config import RECORD, ModelConfig, model_name, parse_config, read_config, read_json
 from liminal.engine.encoder_config import read_encoder_config
 from liminal.engine.errors import BackendUnavailable, ModelInvalid, ModelNotFound
 from liminal.engine.params import parameter_count
@@ -44,7 +41,7 @@ PATTERNS = [
 ]
 """What is fetched of a repository."""
 
-RECORD, CURRENT = "liminal.json", "current"
+CURRENT = "current"
 ENCODERS = ("bert", "roberta", "xlm-roberta")
 
 
@@ -80,6 +77,9 @@ class ModelStore:
         only that commit's files are taken. Raises ModelUnsupported before any weight is fetched,
         ModelNotFound, ModelInvalid for a wrong checksum, BackendUnavailable without a network.
         """
+        # here, so that processes that only serve do without the hub's client
+        import huggingface_hub
+
         folder = self.folder_of(name)
         with _hub_errors(name, revision):
             api = huggingface_hub.HfApi(endpoint=endpoint)
@@ -133,10 +133,22 @@ class ModelStore:
         (self.root / CURRENT).write_text(name + "\n")
         return folder
 
+    def use_none(self) -> None:
+        """Serve the fallback again."""
+        (self.root / CURRENT).unlink(missing_ok=True)
+
     def current(self) -> str | None:
         """The chosen model's name, if one was chosen."""
         file = self.root / CURRENT
         return file.read_text().strip() if file.is_file() else None
+
+    def served(self, name: str, fallback: Path) -> Path:
+        """The folder to serve: ``name`` if one is given, else the chosen model, else ``fallback``.
+
+        The fallback's own name is a name too. Raises ModelNotFound.
+        """
+        chosen = name or self.current()
+        return self.resolve(chosen) if chosen and chosen != model_name(fallback) else fallback
 
     def resolve(self, name: str) -> Path:
         """The folder of a model: a path as it is, else a pulled model. Raises ModelNotFound."""
@@ -153,6 +165,11 @@ class ModelStore:
         if not re.fullmatch(NAME, name):
             raise ModelNotFound(f"{name!r} is not a model name of the form ORG/NAME", name=name)
         return self.root / name.replace("/", "--")
+
+
+def served_folder(home: Path, name: str, fallback: Path) -> Path:
+    """The folder to serve in the home of a stack; as ModelStore.served."""
+    return ModelStore(home / "models").served(name, fallback)
 
 
 NAME = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
@@ -175,6 +192,8 @@ def _check_weights(folder: Path) -> None:
 
 @contextmanager
 def _hub_errors(name: str, revision: str | None) -> Generator[None]:
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
     try:
         yield
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
@@ -185,7 +204,9 @@ def _hub_errors(name: str, revision: str | None) -> Generator[None]:
 
 
 def _wanted(file: Any) -> bool:
-    return isinstance(file, huggingface_hub.RepoFile) and any(fnmatch(file.path, item) for item in PATTERNS)
+    from huggingface_hub import RepoFile
+
+    return isinstance(file, RepoFile) and any(fnmatch(file.path, item) for item in PATTERNS)
 
 
 def _verify(folder: Path, tree: Sequence[Any]) -> dict[str, dict[str, Any]]:

@@ -32,8 +32,7 @@ class EngineOptions:
       devices: tensor parallelism over this many devices.
       prefix_bytes: bound of the prefix cache; adapter_bytes: of adapters held in host memory.
       queue: requests that may wait before QueueFull.
-      warm: compile the programs without adapters before the first request, and the others while
-        serving.
+      warm: compile what a single answer needs before the first request, and the rest while serving.
       compiled: folder where compiled programs are kept between runs, None for nowhere.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -26,6 +27,7 @@ from liminal.engine.cache import (
     read_span,
     write_span,
 )
+from liminal.engine.compile_cache import Compiling, ProgramStore
 from liminal.engine.config import ModelConfig
 from liminal.engine.mixing import FEW
 from liminal.engine.params import PAGE, TARGETS, Lora, LoraPair, PageGates, Params
@@ -77,25 +79,42 @@ class Programs:
         bank: Lora,
         seen: Seen,
         mesh: Mesh | None = None,
+        compiled: Path | None = None,
     ) -> None:
-        """Only the shapes, types and placements of the arrays are kept."""
+        """Only the shapes, types and placements of the arrays are kept; ``compiled``: where programs are."""
         self.config = config
         self.rows = 0 if not bank else next(iter(bank[0].values())).a.shape[0]
         self.vocab = config.vocab_size
         self.mesh = mesh
         self._shapes = jax.tree.map(_shape, (params, cache, bank, seen))
+        # a mesh's executables name its devices
+        made_of = (config, [(x.shape, str(x.dtype)) for x in jax.tree.leaves(self._shapes)])
+        self._store = None if compiled is None or mesh is not None else ProgramStore(compiled, made_of)
         self._built: dict[Key, Future[Any]] = {}
         self._lock = threading.Lock()
 
     @property
     def compiled(self) -> int:
-        """How many programs have been compiled or are being compiled."""
+        """How many programs are in memory, or on their way there."""
         return len(self._built)
 
     def warm(self, keys: Iterable[Key], workers: int) -> None:
         """Compile these programs, ``workers`` at a time."""
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(self.get, keys))
+
+    def keep(self, key: Key) -> None:
+        """See to it that a program needs no compiling any more; it stays in memory only where none is kept.
+
+        A program holds some 10 MB, as much as the bundled model does. One that nobody has needed yet is
+        better loaded by whoever needs it first, in a tenth of a second.
+        """
+        if self._store is not None and (key in self._built or self._store.has(key)):
+            return
+        self.get(key)
+        if self._store is not None and self._store.has(key):
+            with self._lock:
+                self._built.pop(key)
 
     def get(self, key: Key) -> Callable[..., Any]:
         """The program of that name and bucket; compiled by the first who asks, others wait for it."""
@@ -111,6 +130,15 @@ class Programs:
         return program.result()
 
     def _build(self, key: Key) -> Any:
+        program = None if self._store is None else self._store.load(key)
+        if program is None:
+            with Compiling() as compiling:
+                program = self._compile(key)
+            if self._store is not None and compiling.fresh:
+                self._store.save(key, program)
+        return program
+
+    def _compile(self, key: Key) -> Any:
         name, *bucket = key
         function, donated, arguments, placements = getattr(self, f"_{name}")(*bucket)
         chosen = {} if self.mesh is None else {"out_shardings": placements}

@@ -37,7 +37,7 @@ class Provider:
 
 
 def _mixture(adapters: Mapping[str, float]) -> dict[str, Any]:
-    return {"adapters": dict(adapters)}
+    return {"liminal": {"adapters": dict(adapters)}}
 
 
 def _lorax(adapters: Mapping[str, float]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _after_hash(base: str, adapter: str) -> str:
 
 
 PROVIDERS: Mapping[str, Provider] = {
-    "liminal": Provider("parameter", LOCAL, mixtures=True, fields=_mixture),
+    "liminal": Provider("parameter", LOCAL - {"logprobs"}, mixtures=True, fields=_mixture),
     "vllm": Provider("model", LOCAL, model_id=_own_name),
     "sglang": Provider("model", LOCAL, model_id=_after_base),
     "lorax": Provider("parameter", LOCAL - {"min_p"}, fields=_lorax),

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from liminal.engine.errors import RequestInvalid
-from liminal.engine.sampling import TOP_LOGPROBS
 
 Message = Mapping[str, Any]
 """A chat message: ``role``, ``content``, and whatever else the chat template understands."""
+
+TOP_LOGPROBS = 20
+"""Most alternatives whose log-probabilities can be asked for."""
 
 Finish = Literal["stop", "length", "cancelled"]
 
@@ -104,6 +106,7 @@ class Request:
     Attributes:
       prompt: text or token ids to continue; or
       messages: a chat, rendered with the model's template (``tools`` go to the template).
+        What reads like a control token in either text is only text; as token ids they are themselves.
       adapters: registered adapter → gate; the answer uses exactly Σ gate · B · A · x.
       n: how many answers; answer i uses seed + i and its deltas carry index i.
       tenant: prefixes are cached within one tenant, but for the system prompt's.

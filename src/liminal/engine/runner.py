@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -54,7 +55,14 @@ class Shapes:
 class Runner:
     """Cache, bank and penalties of one model, advanced by compiled programs."""
 
-    def __init__(self, config: ModelConfig, params: Params, shapes: Shapes, mesh: Mesh | None = None) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        params: Params,
+        shapes: Shapes,
+        mesh: Mesh | None = None,
+        compiled: Path | None = None,
+    ) -> None:
         """Allocates the cache and the bank at once; memory does not grow afterwards."""
         self.config, self.shapes = config, shapes
         dtype = params.norm.dtype
@@ -67,12 +75,12 @@ class Runner:
             jnp.zeros((shapes.slots, config.vocab_size), jnp.bool_),
         )
         self.seen = seen if mesh is None else jax.device_put(seen, NamedSharding(mesh, Spec()))
-        self.programs = Programs(config, params, self.cache, self.bank, self.seen, mesh)
+        self.programs = Programs(config, params, self.cache, self.bank, self.seen, mesh, compiled)
         words = -(-config.vocab_size // 32)
         self._open_mask = np.full((shapes.slots, words), 0xFFFFFFFF, np.uint32)
 
     def program_keys(self) -> list[Key]:
-        """Every program that serving can need, those without adapters first."""
+        """Every program that serving can need, those of a single answer without adapters first."""
         shapes = self.shapes
         keys: list[Key] = [
             ("prefill", chunk, mode) for chunk in shapes.chunks for mode in prefill_modes(shapes.rows)
@@ -83,7 +91,7 @@ class Runner:
         keys += [("sample", size) for size in shapes.batches]
         keys += [("move",), ("move_seen",), ("reset_seen",), ("read_span",), ("write_span",)]
         keys += [("write_page",)] if shapes.rows else []
-        return sorted(keys, key=uses_adapters)
+        return sorted(keys, key=needed_first, reverse=True)
 
     def write_page(self, first: int, pages: Pages) -> None:
         """Put one page of rank rows into the bank."""
@@ -191,9 +199,17 @@ class Runner:
         return mode, (self.bank, *arguments) if arguments else ()
 
 
-def uses_adapters(key: Key) -> bool:
-    """Whether a program is for batches with adapters."""
-    return key[0] in ("prefill", "decode") and key[2] != "none"
+def needed_first(key: Key) -> bool:
+    """Whether a single answer without adapters needs this program."""
+    match key:
+        case ("prefill", _, mode):
+            return mode == "none"
+        case ("decode", size, mode):
+            return (size, mode) == (1, "none")
+        case ("sample", size):
+            return size == 1
+        case _:
+            return key != ("write_page",)
 
 
 def _neutral_rules(size: int) -> Rules:

@@ -14,11 +14,10 @@ import jax.numpy as jnp
 from flax import struct
 from jax import lax
 
+from liminal.engine.request import TOP_LOGPROBS
+
 CANDIDATES = 256
 """Tokens looked at when the rules keep no more than that; otherwise the whole vocabulary is."""
-
-TOP_LOGPROBS = 20
-"""Most alternatives whose log-probabilities can be asked for."""
 
 NEVER = -1e30
 

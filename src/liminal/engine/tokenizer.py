@@ -15,6 +15,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from liminal.engine.config import read_json
+from liminal.engine.controls import Controls, Disguise, Range, Rendered
 from liminal.engine.errors import CapabilityMissing, ModelInvalid, ModelNotFound, RequestInvalid
 from liminal.engine.request import Message
 
@@ -37,6 +38,7 @@ class Tokenizer:
         self.special = dict(special or {})
         self.has_chat_template = template is not None
         self._template = _compile(template) if template is not None else None
+        self._controls = Controls(inner)
 
     @staticmethod
     def load(folder: str | Path) -> Tokenizer:
@@ -71,8 +73,15 @@ class Tokenizer:
         return self.inner.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str, special: bool = True) -> list[int]:
-        """Token ids of text; ``special`` adds what the tokenizer puts around a sequence (BOS)."""
+        """Token ids of text; ``special`` adds what the tokenizer puts around a sequence (BOS).
+
+        Control tokens in the text are control tokens: it is for text that no stranger typed.
+        """
         return self.inner.encode(text, add_special_tokens=special).ids
+
+    def encode_typed(self, text: str) -> list[int]:
+        """As encode, but what reads like a control token is only text."""
+        return self._controls.encode(self._controls.typed(text), special=True)[0]
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """Text of token ids."""
@@ -94,34 +103,54 @@ class Tokenizer:
         add_generation_prompt: bool = True,
         **extra: Any,
     ) -> str:
-        """The chat as the model's template writes it.
+        """The chat as the model's template writes it, to look at; encode what render_chat gives."""
+        return self.render_chat(
+            messages, tools=tools, add_generation_prompt=add_generation_prompt, **extra
+        ).text
+
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        **extra: Any,
+    ) -> Rendered:
+        """The chat as the model's template writes it, and which of its markers people typed.
 
         Raises CapabilityMissing if the model has no template, RequestInvalid if it rejects the chat.
         """
         if self._template is None:
             raise CapabilityMissing("this model has no chat template; send a prompt instead of messages")
+        disguise = Disguise(self._controls)
         variables = {
             **self.special,
-            "messages": list(messages),
+            **disguise.hide(extra),
+            "messages": [disguise.hide(item, item.get("role") != "assistant") for item in messages],
+            "tools": disguise.hide(tools),
             "add_generation_prompt": add_generation_prompt,
         }
         pieces: list[str] = []
         size = 0
         try:
-            for piece in self._template.generate(**variables, tools=tools, **extra):
+            for piece in self._template.generate(**variables):
                 size += len(piece)
                 if size > MAX_RENDERED:
                     raise RequestInvalid("the chat template produced more text than any context holds")
                 pieces.append(piece)
         except (TemplateError, TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
             raise RequestInvalid(f"the chat template refused these messages: {error}") from error
-        return "".join(pieces)
+        return disguise.show("".join(pieces))
+
+    def encode_rendered(self, rendered: Rendered) -> tuple[list[int], list[Range]]:
+        """(token ids, where each stands in the text) of what render_chat gave."""
+        return self._controls.encode(rendered, special=False)
 
     def encode_chat(
         self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] | None = None
     ) -> tuple[list[int], int]:
         """(token ids of the rendered chat, how many of the first belong to the system prompt alone)."""
-        ids = self.encode(self.render(messages, tools=tools), special=False)
+        ids, _ = self.encode_rendered(self.render_chat(messages, tools=tools))
         return ids, self._system_tokens(messages, tools, ids)
 
     def _system_tokens(
@@ -131,7 +160,7 @@ class Tokenizer:
         if not system or len(messages) == 1:
             return 0
         try:
-            head = self.encode(self.render(system, tools=tools, add_generation_prompt=False), special=False)
+            head, _ = self.encode_rendered(self.render_chat(system, tools=tools, add_generation_prompt=False))
         except RequestInvalid:
             # a template may insist on a user message; then nothing is known to be the system's alone
             return 0

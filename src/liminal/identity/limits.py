@@ -56,7 +56,7 @@ _ACQUIRE = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + now[2] / 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then
+if not redis.call('ZSCORE', KEYS[1], ARGV[3]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then
   local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
   return tostring(tonumber(first[2]) - now)
 end
@@ -175,14 +175,29 @@ class Limits:
         Raises:
             TooManyAtOnce: all are taken.
         """
-        key, holder = f"{self._prefix}slot:{name}", uuid4().hex
-        wait = float(cast(bytes, await self._acquire(keys=[key], args=[limit, lease * 1000, holder])))
-        if wait > 0:
-            raise TooManyAtOnce(f"At most {limit} at the same time.", limit=limit, retry_after=1)
+        holder = uuid4().hex
+        await self.acquire(name, limit, lease, holder)
         try:
             yield
         finally:
-            await self._redis.zrem(key, holder)
+            await self.release(name, holder)
+
+    async def acquire(self, name: str, limit: int, lease: float, holder: str) -> None:
+        """Take a slot for ``holder`` (again, if it has one) that another process may give back.
+
+        Raises:
+            TooManyAtOnce: all are taken by others.
+        """
+        arguments = [limit, lease * 1000, holder]
+        if float(cast(bytes, await self._acquire(keys=[self._slot(name)], args=arguments))) > 0:
+            raise TooManyAtOnce(f"At most {limit} at the same time.", limit=limit, retry_after=1)
+
+    async def release(self, name: str, holder: str) -> None:
+        """Give the slot of ``holder`` back, if it has one."""
+        await self._redis.zrem(self._slot(name), holder)
+
+    def _slot(self, name: str) -> str:
+        return f"{self._prefix}slot:{name}"
 
     def _keys(self, buckets: Sequence[Bucket]) -> list[str]:
         return [self._prefix + bucket.name for bucket in buckets]

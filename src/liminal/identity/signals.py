@@ -1,14 +1,14 @@
 """Word to every process that a credential ended, so that its sockets close at once (Redis pub/sub).
 
 The message is only a hint to look again: who missed it finds out at the next lookup, because credentials
-are never cached.
+are never cached. A socket looks nothing up while it is open, so after Redis was away all of them do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -44,6 +44,7 @@ class Signals:
         self._redis = redis
         self._channel = f"{namespace}:revoked"
         self._listeners: set[Callable[[Revocation], None]] = set()
+        self._after_gaps: set[Callable[[], Awaitable[None]]] = set()
 
     async def revoked(self, account_id: UUID, ended: UUID | None = None, *, kept: UUID | None = None) -> None:
         """Say that a credential (all but ``kept`` when it is None) of an account ended."""
@@ -55,6 +56,10 @@ class Signals:
         """Call ``listener`` with every revocation; returns what stops that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
+
+    def after_gaps(self, look_again: Callable[[], Awaitable[None]]) -> None:
+        """Call ``look_again`` whenever revocations may have been missed."""
+        self._after_gaps.add(look_again)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -74,6 +79,8 @@ class Signals:
             try:
                 async with self._redis.pubsub() as channel:
                     await channel.subscribe(self._channel)
+                    if subscribed.is_set():
+                        await self._look_again()
                     subscribed.set()
                     async for message in channel.listen():
                         if message["type"] == "message":
@@ -81,6 +88,14 @@ class Signals:
             except (RedisConnectionError, RedisTimeoutError) as error:
                 log.warning("revocations.redis_away", error=str(error))
                 await asyncio.sleep(0.2)
+
+    async def _look_again(self) -> None:
+        for look_again in self._after_gaps:
+            try:
+                await look_again()
+            except Exception:
+                # without it a credential that ended would go on being used
+                log.exception("revocations.look_again_failed")
 
     def _deliver(self, payload: bytes) -> None:
         fields = {name: value and UUID(value) for name, value in orjson.loads(payload).items()}

@@ -35,3 +35,63 @@ class NoSuchMessage(LearningError):
     """There is no such message."""
 
     code: ClassVar[str] = "not_found"
+
+
+class NoSuchRun(LearningError):
+    """There is no such training run."""
+
+    code: ClassVar[str] = "not_found"
+
+
+class NoSuchVersion(LearningError):
+    """There is no such adapter, or no such version of it."""
+
+    code: ClassVar[str] = "not_found"
+
+
+class RunEnded(LearningError):
+    """The run came to its end before it could be called off."""
+
+    code: ClassVar[str] = "run_ended"
+
+
+class VersionState(LearningError):
+    """The version is not in a state in which this can be done to it."""
+
+    code: ClassVar[str] = "version_state"
+
+
+class RunCancelled(LearningError):
+    """A run was called off while it went on."""
+
+    code: ClassVar[str] = "run_cancelled"
+
+
+class BaseChanged(LearningError):
+    """A run was queued for another base model than the one that is loaded."""
+
+    code: ClassVar[str] = "base_changed"
+
+
+class NoSuchPreference(LearningError):
+    """There is no such preference, or it was deleted."""
+
+    code: ClassVar[str] = "not_found"
+
+
+class NoSuchSkill(LearningError):
+    """There is no such skill."""
+
+    code: ClassVar[str] = "not_found"
+
+
+class SkillDecided(LearningError):
+    """The skill was merged or pruned, which is for good; ``details["state"]`` says which."""
+
+    code: ClassVar[str] = "skill_ended"
+
+
+class ReadModelsApart(LearningError):
+    """The read models that a pass needs do not come to stand at the same offsets; it is tried again."""
+
+    code: ClassVar[str] = "read_models_apart"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +94,7 @@ class Reaction(ConsumerRebalanceListener):
     """Calls ``handle`` for every event of the given types.
 
     Args:
-        name: names the consumer group, ``liminal.<name>``.
+        name: names the consumer group, together with the topic: two installations may share a broker.
         types: event types to handle; all others are passed over.
         order_by: events with equal keys are handled one after another, others side by side.
         in_flight: most events of one partition handled at the same time.
@@ -123,39 +123,26 @@ class Reaction(ConsumerRebalanceListener):
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._paused: set[TopicPartition] = set()
         self._consumer: AIOKafkaConsumer | None = None
+        self._running: asyncio.Task[None] | None = None
 
     def app(self, settings: Settings) -> FastStream:
         """The FastStream application that runs this reaction until it is stopped."""
-        broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False)
-        subscriber = broker.subscriber(
-            settings.topic,
-            group_id=f"liminal.{self.name}",
-            auto_offset_reset="earliest",
-            ack_policy=AckPolicy.MANUAL,
-            listener=self,
-            max_poll_interval_ms=600_000,
-            session_timeout_ms=6_000,
-            heartbeat_interval_ms=1_500,
-        )
-        app = FastStream(broker)
-        running: list[asyncio.Task[None]] = []
+        return reactions_app(settings, [self])
 
-        @app.after_startup
-        async def begin() -> None:  # pyright: ignore[reportUnusedFunction]
-            assert subscriber.consumer is not None
-            self._consumer = subscriber.consumer
-            running.append(asyncio.create_task(self._run(subscriber.consumer), name=f"reaction-{self.name}"))
-            running[0].add_done_callback(lambda task: None if task.cancelled() else app.exit())
-            announce_ready(settings)
+    def start(self, consumer: AIOKafkaConsumer) -> asyncio.Task[None]:
+        """Begin to handle what the consumer brings; the task ends only when the loop fails."""
+        self._consumer = consumer
+        self._running = asyncio.create_task(self._run(consumer), name=f"reaction-{self.name}")
+        return self._running
 
-        @app.on_shutdown
-        async def end() -> None:  # pyright: ignore[reportUnusedFunction]
-            running[0].cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running[0]
-            await self._release(list(self._partitions))
-
-        return app
+    async def stop(self) -> None:
+        """Stop the work and commit what is finished."""
+        if self._running is None:
+            return
+        self._running.cancel()
+        # a loop that failed was logged where it ended the application
+        await asyncio.gather(self._running, return_exceptions=True)
+        await self._release(list(self._partitions))
 
     async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride]  (aiokafka awaits it)
         self, assigned: Collection[TopicPartition]
@@ -184,15 +171,17 @@ class Reaction(ConsumerRebalanceListener):
 
     async def _run(self, consumer: AIOKafkaConsumer) -> None:
         last_commit = asyncio.get_running_loop().time()
+        committing: asyncio.Task[None] | None = None
         while True:
             batches = await consumer.getmany(timeout_ms=int(COMMIT_EVERY * 1000), max_records=500)
             for tp, records in batches.items():
                 await self._accept(consumer, tp, records)
             self._throttle(consumer)
             now = asyncio.get_running_loop().time()
-            if now - last_commit >= COMMIT_EVERY:
+            if now - last_commit >= COMMIT_EVERY and (committing is None or committing.done()):
                 last_commit = now
-                await self._commit(self._partitions)
+                # beside the loop: whoever waits for an answer does not wait for a commit
+                committing = asyncio.create_task(self._commit(self._partitions))
 
     async def _accept(
         self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]
@@ -276,4 +265,50 @@ class Reaction(ConsumerRebalanceListener):
             log.warning("reaction.commit_failed", reaction=self.name, error=str(error))
             return
         for tp, mark in moved.items():
-            partitions[tp].committed = mark
+            if tp in partitions:  # it may have gone meanwhile
+                partitions[tp].committed = mark
+
+
+def group_of(settings: Settings, name: str) -> str:
+    """The consumer group of the reaction with this name."""
+    return f"liminal.{name}.{settings.topic}"
+
+
+def reactions_app(settings: Settings, reactions: Sequence[Reaction]) -> FastStream:
+    """The FastStream application that runs these reactions until it is stopped, or one of their loops fails.
+
+    Each has a consumer group, positions and rebalances of its own, as if it were alone.
+    """
+    broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False)
+    subscribers = [
+        broker.subscriber(
+            settings.topic,
+            group_id=group_of(settings, reaction.name),
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            listener=reaction,
+            max_poll_interval_ms=600_000,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
+        )
+        for reaction in reactions
+    ]
+    app = FastStream(broker)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("reaction.ended", task=task.get_name(), exc_info=task.exception())
+            app.exit()
+
+    @app.after_startup
+    async def begin() -> None:  # pyright: ignore[reportUnusedFunction]
+        for reaction, subscriber in zip(reactions, subscribers, strict=True):
+            assert subscriber.consumer is not None
+            reaction.start(subscriber.consumer).add_done_callback(ended)
+        announce_ready(settings)
+
+    @app.on_shutdown
+    async def end() -> None:  # pyright: ignore[reportUnusedFunction]
+        await asyncio.gather(*(reaction.stop() for reaction in reactions))
+
+    return app

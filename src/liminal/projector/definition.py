@@ -3,9 +3,10 @@
 ``projection.toml`` holds its version (int), a description, and optionally ``barriers``: event types that
 nothing may be folded across. ``tables.sql`` makes its tables, ``indexes.sql`` (optional) the indexes that a
 rebuild leaves for the end, ``views.sql`` (optional) the views and functions in schema ``read`` that are more
-than the table itself. ``folds/<event.type>.sql`` is one statement over ``json_to_recordset($1::json)``.
+than the table itself. ``folds/<event.type>.sql`` is one statement over ``jsonb_to_recordset($1::jsonb)``.
 
-``folds/_any.sql`` gets ``_partition``, ``_offset``, ``_type`` and ``_time`` of every record.
+``folds/_any.sql`` gets how many events (``_events``) each ``_partition``, ``_type`` and minute (``_time``)
+has.
 ``folds/_verdict.sql`` gets the envelope of every versioned record with ``accepted`` and ``version``; who has
 it keeps a table ``verdicts (partition, "offset", accepted, version)``, where who folds later looks them up.
 """
@@ -31,7 +32,7 @@ VERDICT = "_verdict"
 SPECIAL = frozenset({ANY, VERDICT})
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-ROWS = "json_to_recordset($1::json)"
+ROWS = "jsonb_to_recordset($1::jsonb)"
 ENVELOPE = re.compile(r"\b_(?:id|type|time|stream|owner|tenant|actor|causation|correlation)\b")
 KEYS = frozenset({"version", "description", "barriers"})
 

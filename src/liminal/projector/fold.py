@@ -25,8 +25,8 @@ from liminal.storage.postgres import Connection
 
 log = structlog.get_logger(__name__)
 
-FOLD = "SELECT liminal.fold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::json[], $11)"
-RUN = "SELECT liminal.run($1, $2, $3::json[])"
+FOLD = "SELECT liminal.fold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb[], $11)"
+RUN = "SELECT liminal.run($1, $2, $3::jsonb[])"
 STREAMS = """
 SELECT s.owner, s.stream, s.version FROM {schema}._streams s
 JOIN unnest($1::text[], $2::text[]) AS w (owner, stream) ON s.owner = w.owner AND s.stream = w.stream

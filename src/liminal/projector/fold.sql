@@ -1,5 +1,5 @@
 -- Folds one after another, each on its array of events.
-CREATE OR REPLACE FUNCTION liminal.run(calls text[], payload_of int[], payloads json[])
+CREATE OR REPLACE FUNCTION liminal.run(calls text[], payload_of int[], payloads jsonb[])
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. cardinality(calls) LOOP
@@ -26,7 +26,7 @@ $$;
 -- thinks: nothing was written and the caller reads its checkpoints again.
 CREATE OR REPLACE FUNCTION liminal.fold(
     generations int[], known_parks bigint[], is_live boolean, part int, start_at bigint, end_at bigint,
-    last_time timestamptz, calls text[], payload_of int[], payloads json[], wake text[]
+    last_time timestamptz, calls text[], payload_of int[], payloads jsonb[], wake text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     moved int;

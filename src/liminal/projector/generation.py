@@ -29,15 +29,15 @@ CREATE TABLE _streams (
     version int NOT NULL,
     PRIMARY KEY (owner, stream)
 );
-CREATE FUNCTION "_accept" (json) RETURNS void LANGUAGE plpgsql SET search_path = {path} AS $fold$ BEGIN
+CREATE FUNCTION "_accept" (jsonb) RETURNS void LANGUAGE plpgsql SET search_path = {path} AS $fold$ BEGIN
 INSERT INTO _streams AS s (owner, stream, version)
-SELECT owner, stream, version FROM json_to_recordset($1::json) AS e (owner text, stream text, version int)
+SELECT owner, stream, version FROM jsonb_to_recordset($1::jsonb) AS e (owner text, stream text, version int)
 ON CONFLICT (owner, stream) DO UPDATE SET version = excluded.version;
 END $fold$
 """
 
 FUNCTION = """
-CREATE FUNCTION {name} (json) RETURNS void LANGUAGE plpgsql SET search_path = {path} AS $fold$ BEGIN
+CREATE FUNCTION {name} (jsonb) RETURNS void LANGUAGE plpgsql SET search_path = {path} AS $fold$ BEGIN
 {statement};
 END $fold$
 """
@@ -242,30 +242,38 @@ async def generation_in(connection: Connection, name: str, *states: State) -> Ge
     return found[-1]
 
 
-async def lead_views_to(
-    connection: Connection, generation: Generation, old: Generation | None, *, into: str = "read"
-) -> None:
+async def lead_views_to(connection: Connection, generation: Generation, old: Generation | None) -> None:
     """Let the views in ``read`` show this generation in place of the old one; inside a transaction.
 
     A table whose name begins with ``_`` gets no view, a column whose name does is left out, and a row of a
     table with a column ``_created`` shows once that is set. What ``views.sql`` makes itself stays as it is.
-    With ``into`` all of it goes to another schema, where ``views.sql`` says ``read``.
     """
-    definition = await definition_of(connection, generation)
     for source in filter(None, (old, generation)):
-        if shown := await connection.fetch(VIEWS_ON, quoted(source.schema), quoted(into)):
-            names = ", ".join(f"{quoted(into)}.{quoted(row['relname'])}" for row in shown)
+        if shown := await connection.fetch(VIEWS_ON, quoted(source.schema), "read"):
+            names = ", ".join(f"read.{quoted(row['relname'])}" for row in shown)
             await connection.execute(f"DROP VIEW {names}")
-    if definition.views:
-        views = (
-            definition.views if into == "read" else re.sub(r"\bread\.", f"{quoted(into)}.", definition.views)
-        )
-        await connection.execute(f"SET LOCAL search_path = {search_path(generation.schema)}")
-        await connection.execute(views)
-        await connection.execute("SET LOCAL search_path = DEFAULT")
-    shown = await connection.fetch(VIEWS_ON, quoted(generation.schema), quoted(into))
+    await show(connection, [generation], "read")
+
+
+async def show(connection: Connection, shown: Sequence[Generation], into: str) -> None:
+    """Make the views of generations in schema ``into``, where ``views.sql`` says ``read``.
+
+    What they make themselves comes first: generations may share the schema of their tables.
+    """
+    for generation in shown:
+        definition = await definition_of(connection, generation)
+        if definition.views:
+            await connection.execute(f"SET LOCAL search_path = {search_path(generation.schema)}")
+            await connection.execute(re.sub(r"\bread\.", f"{quoted(into)}.", definition.views))
+            await connection.execute("SET LOCAL search_path = DEFAULT")
+    for schema in dict.fromkeys(generation.schema for generation in shown):
+        await _show_tables(connection, schema, into)
+
+
+async def _show_tables(connection: Connection, schema: str, into: str) -> None:
+    shown = await connection.fetch(VIEWS_ON, quoted(schema), quoted(into))
     made = {row["relname"] for row in shown}
-    for row in await connection.fetch(TABLES, quoted(generation.schema)):
+    for row in await connection.fetch(TABLES, quoted(schema)):
         name, columns = row["name"], row["columns"]
         if name.startswith("_") or name in made:
             continue
@@ -273,5 +281,5 @@ async def lead_views_to(
         where = " WHERE _created IS NOT NULL" if "_created" in columns else ""
         await connection.execute(
             f"CREATE VIEW {quoted(into)}.{quoted(name)} AS "
-            f"SELECT {visible} FROM {quoted(generation.schema)}.{quoted(name)}{where}"
+            f"SELECT {visible} FROM {quoted(schema)}.{quoted(name)}{where}"
         )

@@ -15,8 +15,8 @@ from liminal.projector.generation import (
     create_generation,
     drop_generation,
     generations,
-    lead_views_to,
     quoted,
+    show,
 )
 from liminal.projector.resources import LOCK, Resources
 from liminal.projector.session import Session, connect
@@ -55,7 +55,7 @@ async def fold_until(
             await connection.execute(f"CREATE SCHEMA {quoted(schema)}")
             for generation in made:
                 await build_indexes(connection, generation)
-                await lead_views_to(connection, generation, None, into=schema)
+            await show(connection, made, schema)
     except BaseException:
         await drop_scratch(resources, schema)
         raise

@@ -64,18 +64,23 @@ def is_fence(error: BaseException) -> bool:
 
 
 async def connect(settings: Settings) -> Raw:
-    """A connection that passes ``json`` as bytes both ways."""
+    """A connection that takes ``jsonb`` as bytes of JSON."""
     connection = await asyncpg.connect(
         settings.database_url, timeout=CONNECT_TIMEOUT, server_settings=SETTINGS
     )
     await connection.set_type_codec(
-        "json", schema="pg_catalog", encoder=_same, decoder=_same, format="binary"
+        "jsonb", schema="pg_catalog", encoder=_versioned, decoder=_plain, format="binary"
     )
     return connection
 
 
-def _same(value: bytes) -> bytes:
-    return value
+def _versioned(value: bytes) -> bytes:
+    # jsonb_recv knows one version of its form: a byte of 1, then the text
+    return b"\x01" + value
+
+
+def _plain(value: bytes) -> bytes:
+    return value[1:]
 
 
 async def install(connection: Raw) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from liminal.log.position import Position
 from liminal.log.read import parse_since
 from liminal.projector.resources import open_resources
 from liminal.projector.scratch import drop_scratch
@@ -70,6 +73,40 @@ def replay(
             f"{done.events:,} events folded into {done.schema}: {', '.join(done.projections)}.\n"
             f"Query it (SELECT * FROM {done.schema}.conversations), then: liminal replay drop {done.schema}"
         )
+
+
+@app.command("what-if")
+def what_if_(
+    policy: Annotated[
+        str, typer.Option(help="A policy in a file (TOML or JSON), or a version: policy.routing@2.")
+    ],
+    since: Annotated[str | None, typer.Option(help="Turns routed from then on: a time, or 2h.")] = None,
+    until: Annotated[str | None, typer.Option(help="Turns routed before then.")] = None,
+    owner: Annotated[UUID | None, typer.Option(help="Turns of one account.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The newest so many turns.")] = None,
+    json: Json = False,
+) -> None:
+    """Route past turns again by another policy and show which would have gone otherwise.
+
+    It reads, compares and changes nothing. `--policy shadow` shows what the artifact policy.routing.shadow,
+    which is asked beside the live policy, would have done.
+    """
+    from liminal.replay.comparing import compare, print_comparison
+
+    found = compare(policy, _time(since), _time(until), owner, limit)
+    if json:
+        typer.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        print_comparison(found)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    moment = parse_since(text)
+    if isinstance(moment, Position):
+        raise typer.BadParameter("turns are found by time, not by position")
+    return moment
 
 
 @app.command("list")

@@ -7,6 +7,8 @@ from itertools import islice
 
 import pytest
 
+from liminal.engine.bundled import invented
+from liminal.engine.bundled.batches import chunk_batches, encoded, packed
 from liminal.engine.bundled.corpus import CATEGORIES, Conversation, draw_from, training_conversations
 from liminal.engine.bundled.evaluate import faults, held_out_conversations
 from liminal.engine.bundled.folder import model_path
@@ -59,6 +61,13 @@ def test_words_of_the_examination_are_in_no_training_text(training: list[Convers
     unknown, words = table("unknown"), table("words")
     for word in (*unknown["terms_held_out"], *unknown["people_held_out"], *words["names_held_out"]):
         assert f" {word}" not in seen, word
+
+
+def test_invented_words_are_new_again_and_again_and_never_of_the_examination() -> None:
+    rng = random.Random(4)
+    words = [invented.word(rng) for _ in range(4000)]
+    assert len(set(words)) > 3000
+    assert not any(word.startswith(invented.reserved()) for word in words)
 
 
 def test_the_expected_answers_pass_their_own_checkers() -> None:
@@ -114,3 +123,26 @@ def test_every_text_survives_the_tokenizer_and_digits_stand_alone() -> None:
         assert tokenizer.decode(tokenizer.encode(text)) == text
     pieces = [tokenizer.token_text(token) for token in tokenizer.encode("2026")]
     assert pieces == ["2", "0", "2", "6"]
+
+
+def test_packing_keeps_every_conversation_once_and_wastes_little(training: list[Conversation]) -> None:
+    tokenizer = Tokenizer.load(model_path()).inner
+    examples = [encoded(tokenizer, found) for found in training[:1500]]
+    by_length = packed([example for example in examples if len(example.ids) <= 768])
+    rows = [(length, row) for length, found in by_length.items() for row in found]
+    assert sorted(id(example) for _, row in rows for example in row) == sorted(map(id, examples))
+    assert all(sum(len(example.ids) for example in row) <= length for length, row in rows)
+    used = sum(len(example.ids) for _, row in rows for example in row)
+    assert used > 0.95 * sum(length for length, _ in rows)
+
+
+def test_a_chunk_is_the_same_for_its_seed_and_its_targets_are_what_the_assistant_wrote() -> None:
+    tokenizer = Tokenizer.load(model_path()).inner
+    first, again = (list(chunk_batches(tokenizer, 1, 0, 300)) for _ in range(2))
+    assert first
+    for batch, same in zip(first, again, strict=True):
+        assert all((batch[name] == same[name]).all() for name in batch)
+        flat, segments = batch["tokens"].reshape(-1), batch["segments"].reshape(-1)
+        places = batch["index"][batch["weight"] > 0]
+        assert (flat[places + 1] == batch["target"][batch["weight"] > 0]).all()
+        assert (segments[places + 1] == segments[places]).all()

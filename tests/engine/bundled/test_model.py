@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from liminal.engine.bundled import bundled_info, model_path
 from liminal.engine.bundled.cli import app
-from liminal.engine.bundled.evaluate import Loaded, answers, examine, load
+from liminal.engine.bundled.evaluate import LENGTH, Loaded, answers, examine, load
 from liminal.engine.bundled.network import Shape, dot, hidden_states
 from liminal.engine.bundled.pretrain import Plan, pretrain
 from liminal.engine.model import forward
@@ -48,14 +48,29 @@ def test_held_out_prompts_are_answered_right(model: Loaded) -> None:
     right = sum(score.right for score in scores.values())
     wrong = [problem for score in scores.values() for problem in score.wrong]
     assert asked >= 40
-    # the aim is 0.95; the committed weights had little time on a shared machine (docs/bundled-model.md)
-    assert right / asked >= 0.35, wrong
+    # more prompts, by category: docs/bundled-model.md
+    print(right, asked)
+    assert right / asked >= 0.9, wrong
+
+
+def test_a_late_question_is_answered_as_an_early_one(model: Loaded) -> None:
+    turn = [
+        {"role": "user", "content": "What is gravity?"},
+        {
+            "role": "assistant",
+            "content": "Gravity is the force that pulls objects with mass toward each other.",
+        },
+    ]
+    chat = [*turn * 16, {"role": "user", "content": "What is photosynthesis?"}]
+    prompt = model.tokenizer.render(chat)  # type: ignore[arg-type]
+    assert 384 < len(model.tokenizer.encode(prompt, special=False)) < LENGTH - 80
+    assert "turn light into food" in answers(model, [chat], batch=1)[0]
 
 
 def test_the_training_forward_agrees_with_the_engines(model: Loaded) -> None:
     shape = Shape()
     weights = named_tensors(model.config, model.params)
-    tokens = jnp.asarray(np.random.default_rng(0).integers(7, 3000, (2, 24)), jnp.int32)
+    tokens = jnp.asarray(np.random.default_rng(0).integers(7, shape.vocabulary, (2, 24)), jnp.int32)
     segments = jnp.ones_like(tokens).at[:, 12:].set(2)
     ours = dot(weights["model.embed_tokens.weight"], hidden_states(weights, shape, tokens, segments), 0).T
     positions = jnp.tile(jnp.arange(24), (2, 1))

@@ -17,16 +17,18 @@ from statistics import median
 from typing import Annotated, Any, Self
 
 import typer
+from rich.console import Console
 
 from liminal.bench.figures import Figure, Json, report
 from liminal.engine.bench import Steps, random_adapter, shape_135m
+from liminal.engine.compile_cache import keep_compiled
 from liminal.engine.params import init_params
 from liminal.engine.training.bench import WORKLOADS, SftStep
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from environment import LOCK, peer_python  # noqa: E402 (the folder beside this one is no package)
+from environment import CACHE, LOCK, peer_python  # noqa: E402 (the folder beside this one is no package)
 
 RANK = 16
 GOALS = {"decode": 2.0, "mixed": 4.0, "sft full": 1.0, "sft chat": 1.0, "llama.cpp": 1.0}
@@ -104,8 +106,12 @@ def peer(name: str) -> Peer:
 
 def compare(name: str, rounds: int) -> Figure:
     """Milliseconds of ours beside the peer's; the ratio is how many times as fast ours is."""
+    say = Console(stderr=True).print
+    say(f"{name}: ours")
     mine = ours(name)
+    say(f"{name}: the peer")
     with peer(name) as other:
+        say(f"{name}: {rounds} rounds in turns")
         pairs = [(mine(), other()) for _ in range(rounds)]
     own, theirs = (median(column) * 1e3 for column in zip(*pairs, strict=True))
     speed = theirs / own
@@ -127,6 +133,7 @@ def main(
     json: Json = False,
 ) -> None:
     """Decode, mixed adapters and the SFT step beside transformers, PEFT and llama.cpp."""
+    keep_compiled(CACHE / "compiled")
     report([compare(name, rounds) for name in only or GOALS], json)
 
 

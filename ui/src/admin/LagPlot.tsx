@@ -2,10 +2,11 @@ import { useMemo } from "react"
 import { count } from "@/parts/time"
 import { ceilingOf, type Measure, pointsOf, type Sample, SPAN, SPARK_SPAN } from "./lag"
 
-const shown = (value: number, measure: Measure) =>
-  measure === "events"
-    ? count(Math.round(value))
-    : `${value < 10 ? value.toFixed(1) : Math.round(value)} s`
+function shown(value: number, measure: Measure): string {
+  if (measure === "events") return count(Math.round(value))
+  if (value < 1) return `${Math.round(1000 * value)} ms`
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} s`
+}
 
 interface Props {
   samples: readonly Sample[]

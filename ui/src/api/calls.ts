@@ -53,6 +53,8 @@ export const conversations = {
     request("patch", "/v1/conversations/{id}", { path: { id }, body }),
   remove: (id: string) => request("delete", "/v1/conversations/{id}", { path: { id } }),
   search: (q: string) => request("get", "/v1/conversations/search", { query: { q, limit: 20 } }),
+  /** What the model noted of the messages that its window no longer held, newest first. */
+  summaries: (id: string) => request("get", "/v1/conversations/{id}/summaries", { path: { id } }),
   /** All messages of all branches. */
   messages: async (id: string): Promise<MessageRow[]> => {
     const rows: MessageRow[] = []
@@ -78,6 +80,107 @@ export const feedback = {
   change: (id: string, body: { value: 1 | -1 } | { text: string }) =>
     request("patch", "/v1/feedback/{id}", { path: { id }, body }),
   withdraw: (id: string) => request("delete", "/v1/feedback/{id}", { path: { id } }),
+}
+
+export const learning = {
+  learned: () => request("get", "/v1/learned", {}),
+  map: () => request("get", "/v1/learned/map", {}),
+  changePreference: (
+    id: string,
+    body: { confirmed?: true; statement?: string; value?: string; active?: boolean },
+  ) => request("patch", "/v1/learned/preferences/{id}", { path: { id }, body }),
+  deletePreference: (id: string) =>
+    request("delete", "/v1/learned/preferences/{id}", { path: { id } }),
+  changeSkill: (id: string, body: SkillChange) =>
+    request("patch", "/v1/learned/skills/{id}", { path: { id }, body }),
+  deleteSkill: (id: string) => request("delete", "/v1/learned/skills/{id}", { path: { id } }),
+  adapters: () => request("get", "/v1/adapters", {}),
+  switchAdapter: (id: string, active: boolean) =>
+    request("patch", "/v1/adapters/{id}", { path: { id }, body: { active } }),
+  rollBack: (id: string, to_version: number | null) =>
+    request("post", "/v1/adapters/{id}/rollback", { path: { id }, body: { to_version } }),
+  report: (id: string, version: number) =>
+    request("get", "/v1/adapters/{id}/versions/{version}", { path: { id, version } }),
+  runs: () => request("get", "/v1/training", { query: { limit: 5 } }),
+  lineage: (messageId: string) =>
+    request("get", "/v1/messages/{id}/lineage", { path: { id: messageId } }),
+  routing: (messageId: string) =>
+    request("get", "/v1/messages/{id}/routing", { path: { id: messageId } }),
+  influence: (feedbackId: string) =>
+    request("get", "/v1/feedback/{id}/influence", { path: { id: feedbackId } }),
+}
+
+export interface SkillChange {
+  label?: string
+  active?: boolean
+  decision?: "approve" | "reject"
+}
+
+export const skills = {
+  list: () => request("get", "/v1/admin/skills", {}),
+  map: () => request("get", "/v1/admin/skills/map", {}),
+  change: (id: string, body: SkillChange) =>
+    request("patch", "/v1/admin/skills/{id}", { path: { id }, body }),
+  merge: (id: string, into: string) =>
+    request("post", "/v1/admin/skills/{id}/merge", { path: { id }, body: { into } }),
+  prune: (id: string) => request("post", "/v1/admin/skills/{id}/prune", { path: { id }, body: {} }),
+  passes: () => request("get", "/v1/admin/clustering", { query: { limit: 5 } }),
+  clusterNow: () => request("post", "/v1/admin/clustering", {}),
+}
+
+export const training = {
+  runs: () => request("get", "/v1/admin/training", { query: { limit: 30 } }),
+  cancel: (id: string) =>
+    request("post", "/v1/admin/training/{id}/cancel", { path: { id }, body: {} }),
+  adapters: () => request("get", "/v1/admin/adapters", {}),
+  report: (id: string, version: number) =>
+    request("get", "/v1/admin/adapters/{id}/versions/{version}", { path: { id, version } }),
+  promote: (id: string, version: number) =>
+    request("post", "/v1/admin/adapters/{id}/versions/{version}/promote", {
+      path: { id, version },
+      body: {},
+    }),
+  reject: (id: string, version: number) =>
+    request("post", "/v1/admin/adapters/{id}/versions/{version}/reject", {
+      path: { id, version },
+      body: {},
+    }),
+  rollBack: (id: string, to_version: number | null) =>
+    request("post", "/v1/admin/adapters/{id}/rollback", { path: { id }, body: { to_version } }),
+  state: () => request("get", "/v1/admin/learning", {}),
+  pause: () => request("post", "/v1/admin/learning/pause", { body: {} }),
+  resume: () => request("post", "/v1/admin/learning/resume", { body: {} }),
+}
+
+export const artifacts = {
+  list: () => request("get", "/v1/admin/artifacts", {}),
+  versions: (name: string) =>
+    request("get", "/v1/admin/artifacts/{name}/versions", { path: { name } }),
+  patches: (name: string) =>
+    request("get", "/v1/admin/artifacts/{name}/patches", { path: { name } }),
+  create: (id: string) => request("post", "/v1/admin/artifacts", { body: { id } }),
+  propose: (name: string, operations: readonly object[], rationale: string | null) =>
+    request("post", "/v1/admin/artifacts/{name}/patches", {
+      path: { name },
+      // an operation is any JSON object to the schema; the server validates it as RFC 6902
+      body: { operations: operations as never, rationale },
+    }),
+  rollBack: (name: string, to_version: number) =>
+    request("post", "/v1/admin/artifacts/{name}/rollback", {
+      path: { name },
+      body: { to_version },
+    }),
+  backtest: (patchId: string) =>
+    request("get", "/v1/admin/patches/{id}/backtest", { path: { id: patchId } }),
+  approve: (patchId: string) =>
+    request("post", "/v1/admin/patches/{id}/approve", { path: { id: patchId } }),
+  reject: (patchId: string) =>
+    request("post", "/v1/admin/patches/{id}/reject", { path: { id: patchId }, body: {} }),
+}
+
+export const policies = {
+  check: (body: unknown) =>
+    request("post", "/v1/admin/policies/check", { body: { body: body as never } }),
 }
 
 export const system = {

@@ -16,6 +16,7 @@ import { thumbOf, useGiveThumb } from "./feedback"
 import { Making } from "./Making"
 import { Notes } from "./Notes"
 import { Teach } from "./Teach"
+import { useThreadOptions } from "./unlearned"
 import { Versions } from "./Versions"
 
 const Correction = lazy(() => import("./Correction"))
@@ -74,6 +75,7 @@ function Pondering({ message }: { message: Message }) {
 function Failure({ message }: { message: Message }) {
   const client = useClient()
   const { threadId } = useThreadContext()
+  const { options } = useThreadOptions()
   const refused = useChat((state) =>
     Object.values(state.pending).find(({ answerId }) => answerId === message.id),
   )
@@ -82,7 +84,7 @@ function Failure({ message }: { message: Message }) {
       <p className="text-sm font-semibold text-rose">No answer this time</p>
       <p className="mt-0.5 text-sm text-soft">{message.failure?.message}</p>
       <div className="mt-3 flex gap-2">
-        <Button small onClick={() => client.regenerate(threadId, message)}>
+        <Button small onClick={() => client.regenerate(threadId, message, options)}>
           <RefreshCw className="size-3.5" />
           Try again
         </Button>
@@ -101,6 +103,7 @@ const taught = "aria-pressed:text-lamp-ink aria-pressed:[&_svg]:fill-lamp/60"
 function Bar({ message, last }: { message: Message; last: boolean }) {
   const client = useClient()
   const { threadId } = useThreadContext()
+  const { options } = useThreadOptions()
   const giveThumb = useGiveThumb()
   const thumb = thumbOf(message)?.value
   const judge = async (value: 1 | -1) => {
@@ -145,7 +148,7 @@ function Bar({ message, last }: { message: Message; last: boolean }) {
       <IconButton
         label="Another answer"
         hint={shownHint("again")}
-        onClick={() => client.regenerate(threadId, message)}
+        onClick={() => client.regenerate(threadId, message, options)}
       >
         <RefreshCw />
       </IconButton>

@@ -1,8 +1,9 @@
 import { ComposerPrimitive, useAuiState } from "@assistant-ui/react"
-import { ArrowUp, Square } from "lucide-react"
+import { ArrowUp, Lamp, Square } from "lucide-react"
 import { count } from "@/parts/time"
 import { MAX_CONTENT } from "@/protocol"
 import { usePreferences } from "@/settings/preferences"
+import { useThreadOptions } from "./unlearned"
 
 /** Where one writes. The button is a doorway: lit when there is something to send. */
 export function Composer({ running, big = false }: { running: boolean; big?: boolean }) {
@@ -14,13 +15,14 @@ export function Composer({ running, big = false }: { running: boolean; big?: boo
   return (
     <div className="mx-auto w-full max-w-[46rem]">
       <ComposerPrimitive.Root
-        className="flex items-end gap-2 rounded-xl border border-line-strong bg-raised p-2 pl-4 shadow-1 transition-[border-color,box-shadow] focus-within:border-tide focus-within:shadow-2"
+        className="flex items-end gap-2 rounded-xl border border-line-strong bg-raised p-2 shadow-1 transition-[border-color,box-shadow] focus-within:border-tide focus-within:shadow-2"
         onSubmitCapture={(event) => {
           if (!tooLong) return
           event.preventDefault()
           event.stopPropagation()
         }}
       >
+        <LearnedSwitch />
         <ComposerPrimitive.Input
           data-composer
           autoFocus={matchMedia("(hover: hover)").matches}
@@ -60,5 +62,27 @@ export function Composer({ running, big = false }: { running: boolean; big?: boo
         </p>
       )}
     </div>
+  )
+}
+
+/** Whether what was learned takes part in the next answers. */
+function LearnedSwitch() {
+  const { unlearned, toggle } = useThreadOptions()
+  const words = unlearned ? "Answers leave out what you taught" : "Answers use what you taught"
+  return (
+    <button
+      type="button"
+      role="switch"
+      aria-checked={!unlearned}
+      aria-label="Answer with what you taught"
+      title={words}
+      onClick={toggle}
+      className={`grid h-10 shrink-0 place-items-center rounded-md transition-colors hover:bg-hover [&_svg]:size-4.5 ${unlearned ? "text-faint" : "text-lamp-ink"}`}
+    >
+      <span className="flex items-center gap-1.5 px-2.5 text-xs font-[550]">
+        <Lamp className={unlearned ? "" : "fill-lamp/60"} />
+        {unlearned && "Without what you taught"}
+      </span>
+    </button>
   )
 }

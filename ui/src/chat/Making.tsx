@@ -1,65 +1,89 @@
+import { useQuery } from "@tanstack/react-query"
 import { Info } from "lucide-react"
-import { type ReactNode, useId, useRef } from "react"
+import { lazy, type ReactNode, Suspense, useState } from "react"
+import { conversations } from "@/api/calls"
 import type { Trace } from "@/api/types"
 import { count, fullTime } from "@/parts/time"
 import type { Message } from "@/store/tree"
+import { useThreadContext } from "./context"
 
-const GAP = 8
+const Why = lazy(() => import("./Why"))
 
-/** How an answer came to be: the model, what was learned and how much of it, and the seed to do it again. */
+/** Leads to why an answer is as it is; lit where something that was learned took part. */
 export function Making({ message, trace }: { message: Message; trace: Trace }) {
-  const adapters = trace.adapters ?? []
-  const id = useId()
-  const button = useRef<HTMLButtonElement>(null)
-  const card = useRef<HTMLDivElement>(null)
-  const place = () => {
-    if (!button.current || !card.current) return
-    const anchor = button.current.getBoundingClientRect()
-    const { offsetWidth, offsetHeight } = card.current
-    const left = Math.min(anchor.left - 12, innerWidth - offsetWidth - GAP)
-    const above = anchor.top - offsetHeight - GAP
-    card.current.style.left = `${Math.max(GAP, left)}px`
-    card.current.style.top = `${above > GAP ? above : anchor.bottom + GAP}px`
-  }
+  const [open, setOpen] = useState(false)
+  const learned = trace.adapters?.length ?? 0
   return (
     <>
       <button
-        ref={button}
         type="button"
-        popoverTarget={id}
-        aria-label="How this answer was made"
-        title="How this answer was made"
-        className="inline-grid size-8 place-items-center rounded-md text-faint transition-colors hover:bg-hover hover:text-ink touch:size-9 [&_svg]:size-4"
+        aria-haspopup="dialog"
+        aria-label="Why this answer"
+        title="Why this answer"
+        onClick={() => setOpen(true)}
+        className={`inline-flex h-8 min-w-8 items-center justify-center gap-1.5 rounded-md px-2 text-xs font-[550] transition-colors hover:bg-hover touch:h-9 [&_svg]:size-4 ${learned > 0 ? "text-lamp-ink" : "text-faint hover:text-ink"}`}
       >
         <Info />
+        {learned > 0 && <span aria-hidden="true">{learned} learned</span>}
       </button>
-      <div
-        ref={card}
-        id={id}
-        popover="auto"
-        onToggle={(event) => event.newState === "open" && place()}
-        className="fixed w-84 max-w-[calc(100vw-1rem)] rounded-lg border border-line bg-raised p-4 text-sm shadow-2"
-      >
-        <p className="mb-3 font-serif text-lg font-[480]">How this answer was made</p>
-        {adapters.length > 0 && <Adapters adapters={adapters} />}
-        <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1.5">
-          <Row name="Model">{trace.model}</Row>
-          {adapters.length === 0 && <Row name="Learned">nothing; the base model alone</Row>}
-          {trace.policy_version !== null && <Row name="Policy">version {trace.policy_version}</Row>}
-          {trace.seed !== null && (
-            <Row name="Seed">
-              <span className="font-mono text-xs">{trace.seed}</span>
-            </Row>
-          )}
-          {message.usage && (
-            <Row name="Tokens">
-              {count(message.usage.prompt_tokens)} read, {count(message.usage.completion_tokens)}{" "}
-              written
-            </Row>
-          )}
-          <Row name="Time">{fullTime(message.createdAt)}</Row>
-        </dl>
-      </div>
+      {open && (
+        <Suspense>
+          <Why message={message} trace={trace} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
+    </>
+  )
+}
+
+/** The machinery of an answer, with the seed to do it again. */
+export function Facts({ message, trace }: { message: Message; trace: Trace }) {
+  return (
+    <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1.5 text-sm">
+      <Row name="Model">{trace.model}</Row>
+      {trace.policy_version !== null && <Row name="Policy">version {trace.policy_version}</Row>}
+      {trace.seed !== null && (
+        <Row name="Seed">
+          <span className="font-mono text-xs">{trace.seed}</span>
+        </Row>
+      )}
+      {message.usage && (
+        <Row name="Tokens">
+          {count(message.usage.prompt_tokens)} read, {count(message.usage.completion_tokens)}{" "}
+          written
+        </Row>
+      )}
+      <Before trace={trace} />
+      <Row name="Time">{fullTime(message.createdAt)}</Row>
+    </dl>
+  )
+}
+
+/** What the model read of the messages that its window no longer held. */
+function Before({ trace }: { trace: Trace }) {
+  const { threadId } = useThreadContext()
+  const version = trace.summary_version ?? null
+  const [open, setOpen] = useState(false)
+  const notes = useQuery({
+    queryKey: ["summaries", threadId],
+    queryFn: () => conversations.summaries(threadId),
+    enabled: open,
+  })
+  const text = notes.data?.items.find((summary) => summary.version === version)?.text
+  return (
+    <>
+      {version !== null && (
+        <Row name="Before">
+          <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+            <summary className="cursor-pointer">read as notes, version {version}</summary>
+            <p className="mt-1 max-h-40 overflow-y-auto whitespace-pre-wrap text-soft">
+              {text ?? (notes.isPending ? "…" : "These notes can't be shown.")}
+            </p>
+          </details>
+        </Row>
+      )}
+      {(trace.left_out ?? 0) > 0 && (
+        <Row name="Left out">{count(trace.left_out ?? 0)} older messages that did not fit</Row>
+      )}
     </>
   )
 }
@@ -70,28 +94,5 @@ function Row({ name, children }: { name: string; children: ReactNode }) {
       <dt className="text-faint">{name}</dt>
       <dd className="min-w-0 break-words">{children}</dd>
     </>
-  )
-}
-
-function Adapters({ adapters }: { adapters: NonNullable<Trace["adapters"]> }) {
-  return (
-    <ul className="mb-4 flex flex-col gap-2.5 rounded-md bg-lamp-wash p-3 text-lamp-ink">
-      {adapters.map(({ name, version, gate }) => (
-        <li key={name}>
-          <p className="flex justify-between gap-2 text-xs font-[550]">
-            <span className="truncate">
-              {name} <span className="font-normal">version {version}</span>
-            </span>
-            <span className="tabular-nums">{gate.toFixed(2)}</span>
-          </p>
-          <div className="mt-1 h-1 overflow-hidden rounded-full bg-lamp/25">
-            <div
-              className="h-full rounded-full bg-lamp"
-              style={{ width: `${Math.min(1, gate) * 100}%` }}
-            />
-          </div>
-        </li>
-      ))}
-    </ul>
   )
 }

@@ -1,6 +1,7 @@
 import { Pencil, X } from "lucide-react"
 import { type FormEvent, lazy, Suspense, useState } from "react"
 import type { Feedback } from "@/api/types"
+import { Following } from "@/learning/Following"
 import { IconButton } from "@/parts/Button"
 import type { Message } from "@/store/tree"
 import { answerActions } from "./actions"
@@ -56,6 +57,7 @@ function Note({ note, message }: { note: Feedback; message: Message }) {
           {note.text}
         </p>
       )}
+      {!editing && <Following feedback={note} />}
       <div className="absolute top-0 right-0 flex opacity-0 transition-opacity group-hover/note:opacity-100 focus-within:opacity-100 touch:opacity-100">
         <IconButton label="Change" size="small" onClick={edit}>
           <Pencil />

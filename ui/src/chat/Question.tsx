@@ -7,6 +7,7 @@ import { useClient } from "@/store/react"
 import { type Message, Progress } from "@/store/tree"
 import { answerActions, useWork } from "./actions"
 import { useThreadContext } from "./context"
+import { useThreadOptions } from "./unlearned"
 import { Versions } from "./Versions"
 
 export function Question({ message }: { message: Message }) {
@@ -47,11 +48,12 @@ export function Question({ message }: { message: Message }) {
 function Edit({ message }: { message: Message }) {
   const client = useClient()
   const { threadId } = useThreadContext()
+  const { options } = useThreadOptions()
   const [text, setText] = useState(message.content)
   const save = () => {
     const content = text.trim()
     answerActions.close()
-    if (content && content !== message.content) client.edit(threadId, message, content)
+    if (content && content !== message.content) client.edit(threadId, message, content, options)
   }
   const keys = (event: KeyboardEvent) => {
     if (event.key === "Escape") answerActions.close()

@@ -4,11 +4,13 @@ import { type Message, Progress, siblings } from "@/store/tree"
 import { useThreadContext } from "./context"
 import { answerActions } from "./actions"
 import { useGiveThumb } from "./feedback"
+import { useThreadOptions } from "./unlearned"
 
 /** The keys that act on the end of the branch that is shown. */
 export function ThreadShortcuts({ path }: { path: readonly Message[] }) {
   const client = useClient()
   const { threadId, tree } = useThreadContext()
+  const { options } = useThreadOptions()
   const last = path.at(-1)
   const answer = last?.role === "assistant" ? last : undefined
   const ended =
@@ -29,7 +31,7 @@ export function ThreadShortcuts({ path }: { path: readonly Message[] }) {
   useShortcut("edit", question ? () => answerActions.open("edit", question.id) : null)
   useShortcut(
     "again",
-    whenEnded((each) => client.regenerate(threadId, each)),
+    whenEnded((each) => client.regenerate(threadId, each, options)),
   )
   useShortcut(
     "copy",

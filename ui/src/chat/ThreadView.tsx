@@ -20,6 +20,7 @@ import { ThreadContext, useMessage } from "./context"
 import { Greeting } from "./Greeting"
 import { Question } from "./Question"
 import { ThreadShortcuts } from "./ThreadShortcuts"
+import { useAnswerOptions } from "./unlearned"
 
 const LIT_FOR = 2_400
 
@@ -29,6 +30,7 @@ const moving = new Set([Progress.Sending, Progress.Waiting, Progress.Streaming])
 /** One branch of a conversation, and where to write. */
 export function ThreadView({ threadId, thread }: { threadId: string; thread: Thread | undefined }) {
   const client = useClient()
+  const { options } = useAnswerOptions(threadId)
   const tree = thread?.tree ?? emptyTree
   const path = useMemo(() => shownPath(tree).filter(isSpoken), [tree])
   const last = path.at(-1)
@@ -38,7 +40,7 @@ export function ThreadView({ threadId, thread }: { threadId: string; thread: Thr
     messages: path,
     convertMessage: asAssistantUi,
     isRunning: running,
-    onNew: async (message) => client.send(threadId, textOf(message)),
+    onNew: async (message) => client.send(threadId, textOf(message), options),
     onCancel: async () => {
       if (last) client.stopAnswer(last.id)
     },

@@ -61,8 +61,18 @@ export function Dialog({ title, hideTitle, width = "narrow", onClose, children, 
   )
 }
 
-export function DialogBody({ children }: { children: ReactNode }) {
-  return <div className="overflow-y-auto px-6 pt-2 pb-6">{children}</div>
+interface BodyProps {
+  children: ReactNode
+  /** Something to read that may be longer than the screen: it is scrolled by keyboard too. */
+  reading?: boolean
+}
+
+export function DialogBody({ children, reading }: BodyProps) {
+  return (
+    <div tabIndex={reading ? 0 : undefined} className="overflow-y-auto px-6 pt-2 pb-6">
+      {children}
+    </div>
+  )
 }
 
 interface ConfirmProps {

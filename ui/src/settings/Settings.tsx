@@ -1,5 +1,6 @@
 import { KeyRound, Lamp, MonitorSmartphone, Palette, UserRound } from "lucide-react"
 import { type ComponentType, useEffect } from "react"
+import { Learned } from "@/learning/Learned"
 import { Link } from "@/parts/Link"
 import { Empty } from "@/parts/States"
 import { TopBar } from "@/shell/TopBar"
@@ -7,7 +8,6 @@ import { AccountSection } from "./AccountSection"
 import { ApiKeys } from "./ApiKeys"
 import { Appearance } from "./Appearance"
 import { Sessions } from "./Sessions"
-import { Taught } from "./Taught"
 
 interface Section {
   title: string
@@ -17,7 +17,7 @@ interface Section {
 
 const sections: Record<string, Section> = {
   account: { title: "Account", icon: UserRound, view: AccountSection },
-  taught: { title: "What you taught", icon: Lamp, view: Taught },
+  learned: { title: "What liminal has learned", icon: Lamp, view: Learned },
   appearance: { title: "Appearance and keys", icon: Palette, view: Appearance },
   sessions: { title: "Sessions", icon: MonitorSmartphone, view: Sessions },
   "api-keys": { title: "API keys", icon: KeyRound, view: ApiKeys },

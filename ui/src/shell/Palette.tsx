@@ -1,14 +1,5 @@
 import { useQuery } from "@tanstack/react-query"
-import {
-  Layers,
-  MessageSquareText,
-  Moon,
-  ScrollText,
-  Search,
-  Settings,
-  SquarePen,
-  Sun,
-} from "lucide-react"
+import { Lamp, MessageSquareText, Moon, Search, Settings, SquarePen, Sun } from "lucide-react"
 import {
   type KeyboardEvent,
   type ReactNode,
@@ -23,6 +14,7 @@ import { ago } from "@/parts/time"
 import { navigate } from "@/router"
 import { useAccount } from "@/session"
 import { setTheme } from "@/theme/theme"
+import { consoleMenu } from "./console"
 import { titleOf, useConversations } from "./conversations"
 
 interface Entry {
@@ -47,13 +39,11 @@ function useCommands(): Entry[] {
   return [
     go("new", <SquarePen />, "New conversation", "/"),
     go("settings", <Settings />, "Settings", "/settings"),
+    go("learned", <Lamp />, "What liminal has learned", "/settings/learned"),
     { id: "dark", icon: <Moon />, label: "Dark theme", run: () => setTheme("dark") },
     { id: "light", icon: <Sun />, label: "Light theme", run: () => setTheme("light") },
     ...(role === "admin"
-      ? [
-          go("projections", <Layers />, "Projections", "/admin/projections"),
-          go("log", <ScrollText />, "Log", "/admin/log"),
-        ]
+      ? consoleMenu.map(({ id, icon, label, path }) => go(id, icon, label, path))
       : []),
   ]
 }

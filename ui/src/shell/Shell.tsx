@@ -1,9 +1,18 @@
 import { useQueryClient } from "@tanstack/react-query"
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react"
+import {
+  type ComponentType,
+  lazy,
+  Suspense,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react"
 import { ConversationPage } from "@/chat/ConversationPage"
 import { Boundary } from "@/parts/Boundary"
 import { Empty, Waiting } from "@/parts/States"
-import { type Route, useRoute } from "@/router"
+import { type Route, type RouteName, useRoute } from "@/router"
 import { meKey, useAccount } from "@/session"
 import { ChatProvider } from "@/store/react"
 import { type Message, Progress } from "@/store/tree"
@@ -18,6 +27,18 @@ import { listenForShortcuts, useShortcut } from "./shortcuts"
 const Settings = lazy(() => import("@/settings/Settings"))
 const Projections = lazy(() => import("@/admin/Projections"))
 const Log = lazy(() => import("@/admin/Log"))
+const Skills = lazy(() => import("@/admin/Skills"))
+const Learning = lazy(() => import("@/admin/Learning"))
+const Policies = lazy(() => import("@/admin/Policies"))
+
+/** The console: what each place shows, to admins alone. */
+const consolePlaces: Partial<Record<RouteName, ComponentType>> = {
+  projections: Projections,
+  log: Log,
+  skills: Skills,
+  learning: Learning,
+  policies: Policies,
+}
 
 const SOON = 600
 
@@ -121,12 +142,10 @@ function Room({ route }: { route: Route }) {
       return <Archived />
     case "settings":
       return <Settings section={route.params.section ?? "account"} />
-    case "projections":
-      return role === "admin" ? <Projections /> : <Nowhere />
-    case "log":
-      return role === "admin" ? <Log /> : <Nowhere />
-    default:
-      return <Nowhere />
+    default: {
+      const Place = role === "admin" ? consolePlaces[route.name] : undefined
+      return Place ? <Place /> : <Nowhere />
+    }
   }
 }
 

@@ -1,12 +1,10 @@
 import {
   Archive,
   Keyboard,
-  Layers,
   LogOut,
   MoreHorizontal,
   PanelLeftClose,
   PencilLine,
-  ScrollText,
   Search,
   Settings,
   SquarePen,
@@ -25,6 +23,7 @@ import { toast } from "@/parts/Toasts"
 import { era } from "@/parts/time"
 import { navigate, useRoute } from "@/router"
 import { nameOf, useAccount } from "@/session"
+import { consoleMenu } from "./console"
 import { useArchive, useConversations, useRemove, useRename, titleOf } from "./conversations"
 import { runShortcut, shownHint, shownKeys } from "./shortcuts"
 import { useSignOut } from "./signOut"
@@ -238,15 +237,14 @@ function Person() {
             onSelect: () => runShortcut("help"),
           },
           ...(admin
-            ? ([
-                "line",
-                {
-                  label: "Projections",
-                  icon: <Layers />,
-                  onSelect: () => navigate("/admin/projections"),
-                },
-                { label: "Log", icon: <ScrollText />, onSelect: () => navigate("/admin/log") },
-              ] as const)
+            ? [
+                "line" as const,
+                ...consoleMenu.map(({ label, icon, path }) => ({
+                  label,
+                  icon,
+                  onSelect: () => navigate(path),
+                })),
+              ]
             : []),
           "line",
           { label: "Sign out", icon: <LogOut />, onSelect: signOut },

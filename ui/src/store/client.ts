@@ -1,6 +1,13 @@
 /** The chat over its socket: joins the pure state and the link's machine to a WebSocket and a clock. */
 import type { MessageRow } from "@/api/types"
-import { type Command, encodeCommand, type Frame, parseFrame, type TurnCommand } from "@/protocol"
+import {
+  type AnswerOptions,
+  type Command,
+  encodeCommand,
+  type Frame,
+  parseFrame,
+  type TurnCommand,
+} from "@/protocol"
 import { closeEvent, Link, LinkEvent, nextLink, retryDelay } from "./link"
 import {
   type Action,
@@ -84,7 +91,7 @@ export class ChatClient {
     this.move(this.link === Link.Waiting ? LinkEvent.RetryDue : LinkEvent.Start)
   }
 
-  send(threadId: string, content: string) {
+  send(threadId: string, content: string, options?: AnswerOptions) {
     const tree = threadOf(this.state, threadId)?.tree
     const last = tree ? shownPath(tree).at(-1) : undefined
     const parentId = last?.id ?? null
@@ -95,19 +102,21 @@ export class ChatClient {
       content,
       conversation_id: known ?? null,
       parent_id: parentId,
+      options,
     }))
   }
 
-  edit(threadId: string, question: Message, content: string) {
+  edit(threadId: string, question: Message, content: string, options?: AnswerOptions) {
     this.begin(threadId, question.parentId, content, (client_id) => ({
       cmd: "edit",
       client_id,
       message_id: question.id,
       content,
+      options,
     }))
   }
 
-  regenerate(threadId: string, answer: Message) {
+  regenerate(threadId: string, answer: Message, options?: AnswerOptions) {
     const refused = Object.values(this.state.pending).find(({ answerId }) => answerId === answer.id)
     if (refused) return this.again(refused)
     // an answer that came to nothing is not on the server: its question is asked again
@@ -117,6 +126,7 @@ export class ChatClient {
       cmd: "regenerate",
       client_id,
       message_id: kept || answer.parentId === null ? answer.id : answer.parentId,
+      options,
     }))
   }
 

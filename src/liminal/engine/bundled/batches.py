@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 from liminal.engine.bundled.corpus import Conversation, training_conversations
 from liminal.engine.bundled.tokenizer import encode_chat
 
-# rows × length of a batch; a conversation goes to the shortest length that holds it
+# rows × length of a batch; a conversation opens a row of the shortest length that holds it
 SHAPES = ((20, 128), (9, 256), (3, 768))
-TARGET_SHARE = 0.66
+TARGET_SHARE = 0.62
 CHUNK = 1500
 
 Batch = dict[str, np.ndarray]
@@ -33,21 +33,21 @@ def encoded(tokenizer: Tokenizer, conversation: Conversation) -> Example:
     return Example(*encode_chat(tokenizer, conversation.messages(), open_end=False))
 
 
-def packed(examples: list[Example], length: int) -> list[list[Example]]:
-    """Rows of at most ``length`` tokens, first fit over the last rows that are open."""
-    rows: list[list[Example]] = []
+def packed(examples: list[Example]) -> dict[int, list[list[Example]]]:
+    """Rows by length: the longest example first, each where it fits first or in a new row."""
+    rows: list[tuple[int, list[Example]]] = []
     room: list[int] = []
-    for example in examples:
+    for example in sorted(examples, key=lambda example: -len(example.ids)):
         size = len(example.ids)
-        start = max(0, len(rows) - 40)
-        best = next((index for index in range(start, len(rows)) if room[index] >= size), None)
-        if best is None:
-            rows.append([example])
-            room.append(length - size)
-        else:
-            rows[best].append(example)
-            room[best] -= size
-    return rows
+        place = next((index for index, left in enumerate(room) if left >= size), None)
+        if place is None:
+            place = len(rows)
+            length = next(length for _, length in SHAPES if length >= size)
+            rows.append((length, []))
+            room.append(length)
+        rows[place][1].append(example)
+        room[place] -= size
+    return {length: [row for size, row in rows if size == length] for _, length in SHAPES}
 
 
 def batch_of(rows: list[list[Example]], count: int, length: int) -> Batch:
@@ -82,15 +82,13 @@ def chunk_batches(tokenizer: Tokenizer, seed: int, chunk: int, size: int = CHUNK
     """The batches of one chunk of ``size`` conversations; the same for the same seed and chunk."""
     stream = itertools.islice(training_conversations(seed * 1_000_003 + chunk), size)
     examples = [encoded(tokenizer, conversation) for conversation in stream]
-    shortest = 0
+    by_length = packed([example for example in examples if len(example.ids) <= SHAPES[-1][1]])
     groups: list[Batch] = []
     for count, length in SHAPES:
-        fitting = [example for example in examples if shortest < len(example.ids) <= length]
-        rows = packed(fitting, length)
+        rows = by_length[length]
         np.random.default_rng([seed, chunk, length]).shuffle(rows)  # type: ignore[arg-type]
         groups += [
             batch_of(rows[at : at + count], count, length) for at in range(0, len(rows) - count + 1, count)
         ]
-        shortest = length
     order = np.random.default_rng([seed, chunk]).permutation(len(groups))
     yield from (groups[place] for place in order)

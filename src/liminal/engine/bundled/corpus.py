@@ -6,12 +6,14 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from liminal.engine.bundled import invented, sums
 from liminal.engine.bundled import questions as q
-from liminal.engine.bundled import sums
+from liminal.engine.bundled.declining import decline
 from liminal.engine.bundled.instructions import (
     AXES,
     clause,
     inline,
+    instruction,
     some_style,
     styled,
     surface,
@@ -25,19 +27,19 @@ from liminal.engine.bundled.tables import table
 
 # category: generator and how often it is drawn
 CATEGORIES: dict[str, tuple[Callable[[random.Random], Question], float]] = {
-    "smalltalk": (q.smalltalk, 9),
-    "liminal": (q.liminal, 13),
-    "arithmetic": (sums.arithmetic, 17),
-    "conversion": (sums.conversion, 15),
-    "glossary": (q.glossary, 14),
+    "smalltalk": (q.smalltalk, 8),
+    "liminal": (q.liminal, 8),
+    "arithmetic": (sums.arithmetic, 18),
+    "conversion": (sums.conversion, 13),
+    "glossary": (q.glossary, 9),
     "facts": (q.facts, 6),
-    "history": (q.history, 4),
-    "dates": (q.dates, 5),
-    "lists": (q.lists, 7),
-    "rewriting": (rewriting, 14),
+    "history": (q.history, 5),
+    "dates": (q.dates, 6),
+    "lists": (q.lists, 8),
+    "rewriting": (rewriting, 15),
     "names": (q.names, 3),
-    "decline": (q.decline, 8),
-    "too large": (sums.too_large, 3),
+    "decline": (decline, 9),
+    "too large": (sums.too_large, 4),
     "labels": (label, 3),
 }
 
@@ -85,7 +87,7 @@ def single(
     rng: random.Random,
     question: Question,
     held_out: bool = False,
-    shares: tuple[int, int, int] = (50, 33, 17),
+    shares: tuple[int, int, int] = (42, 36, 22),
 ) -> Conversation:
     """A conversation of one turn: no style, a style from the system prompt, or one in the message.
 
@@ -164,7 +166,7 @@ def next_term(rng: random.Random, first: Conversation) -> Conversation:
 
 def named_later(rng: random.Random, held_out: bool = False) -> Conversation:
     """A name that is told in one message and asked for in another."""
-    name = rng.choice(table("words")["names_held_out" if held_out else "names"])
+    name = invented.name(rng, held_out)
     told = rng.choice(
         ("My name is {}.", "I am {}.", "Hello, I am {}.", "Call me {}.", "Hi, my name is {}.")
     ).format(name)
@@ -229,6 +231,22 @@ def chained(rng: random.Random, count: int, held_out: bool = False) -> Conversat
     return replace(first, turns=tuple(turns))
 
 
+QUIZ = ("arithmetic", "conversion", "facts", "history", "dates", "too large")
+
+
+def quiz(rng: random.Random, held_out: bool = False) -> Conversation:
+    """Many questions for numbers in a row, mostly with short answers: tables are learned by repetition."""
+    chosen = {"length": "short"} if rng.random() < 0.8 else {}
+    style = styled(chosen)
+    turns: list[Turn] = []
+    for _ in range(rng.randint(5, 9)):
+        question = draw_from(rng, rng.choices(QUIZ, (55, 25, 6, 6, 3, 5))[0], held_out)
+        if not question.system:
+            turns.append(Turn(question, typed(rng, question), style, render(question.answer, style)))
+    prompt = " ".join(instruction(rng, axis, value) for axis, value in chosen.items())
+    return Conversation(prompt, tuple(turns))
+
+
 def draw(rng: random.Random, held_out: bool = False) -> Question:
     """A question of any category; for evaluation those with held-out words use them."""
     category = rng.choices(list(CATEGORIES), [weight for _, weight in CATEGORIES.values()])[0]
@@ -238,7 +256,7 @@ def draw(rng: random.Random, held_out: bool = False) -> Question:
 def draw_from(rng: random.Random, category: str, held_out: bool = False) -> Question:
     """A question of one category."""
     if held_out and category in ("names", "decline", "too large"):
-        return {"names": q.names, "decline": q.decline, "too large": sums.too_large}[category](
+        return {"names": q.names, "decline": decline, "too large": sums.too_large}[category](
             rng, held_out=True
         )
     return CATEGORIES[category][0](rng)
@@ -247,13 +265,15 @@ def draw_from(rng: random.Random, category: str, held_out: bool = False) -> Ques
 def conversation(rng: random.Random, held_out: bool = False) -> Conversation:
     """A conversation of one or more turns."""
     kind = rng.choices(
-        ("single", "follow", "more", "term", "name", "agreed", "chain"), (64, 11, 4, 4, 2, 5, 10)
+        ("single", "follow", "more", "term", "name", "agreed", "chain", "quiz"), (61, 11, 4, 4, 2, 5, 9, 4)
     )[0]
     match kind:
         case "name":
             return named_later(rng, held_out)
         case "agreed":
             return agreed(rng, held_out)
+        case "quiz":
+            return quiz(rng, held_out)
         case "chain":
             # a few long ones, so that answers stay right late in a conversation
             turns = rng.randint(8, 15) if rng.random() < 0.08 else rng.choice((2, 2, 3, 3, 4))
@@ -261,7 +281,7 @@ def conversation(rng: random.Random, held_out: bool = False) -> Conversation:
         case _:
             pass
     question = draw_from(rng, "glossary", held_out) if kind == "term" else draw(rng, held_out)
-    first = single(rng, question, held_out, (50, 33, 17) if kind in ("single", "follow") else (60, 40, 0))
+    first = single(rng, question, held_out, (42, 36, 22) if kind in ("single", "follow") else (60, 40, 0))
     followable = not question.answer.fixed and question.category not in ("decline", "names", "smalltalk")
     if kind == "single" or not followable:
         return first

@@ -53,8 +53,8 @@ def bundled_info() -> BundledInfo:
         "taught": [
             "small talk",
             "questions about liminal",
-            "arithmetic with whole numbers up to 50",
-            "conversion of units up to 100",
+            "arithmetic with whole numbers up to 20",
+            "conversion of units, whole numbers up to 20 and full tens up to 100",
             "a glossary of about 150 terms",
             "about 100 facts and dates",
             "lists",
@@ -133,15 +133,15 @@ A **demonstration model** of {{parameters:.1f}} million parameters that ships wi
 checkout answers without a network. {NOTICE}
 
 It was trained from nothing on text that liminal's repository generates (`liminal bundled make`) and was
-taught: small talk, questions about liminal, arithmetic with whole numbers up to 50 (products and
-quotients up to 12 × 12), conversion of units up to 100, a closed glossary, closed tables of facts and
-dates, lists, rewriting of simple English sentences, and styles: short or
-long, bullets or prose, formal or casual, metric or imperial, several ways to write a date, a greeting by
-name, a line at the end. To anything else it answers that it was not taught it; it does so reliably only
-for questions that look like those it was shown, and may answer others wrongly.
+taught: small talk, questions about liminal, arithmetic with whole numbers up to 20 (products and
+quotients up to 10 × 10), conversion of units for whole numbers up to 20 and full tens up to 100, a
+closed glossary, closed tables of facts and dates, lists, rewriting of simple English sentences, and
+styles: short or long, bullets or prose, formal or casual, metric or imperial, several ways to write a
+date, a greeting by name, a line at the end. To anything else it answers that it was not taught it; it
+does so reliably only for questions that look like those it was shown, and may answer others wrongly.
 
 Form: Llama, tied embeddings, bf16 weights, byte-level BPE with single digits, context {{context}} tokens
-(trained on up to 384). How it was made and how it does by category: `docs/bundled-model.md`.
+(trained on up to 768). How it was made and how it does by category: `docs/bundled-model.md`.
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any, cast
 
+from liminal.engine.bundled import invented
 from liminal.engine.bundled.questions import Question
 from liminal.engine.bundled.style import DEFAULT, Style
 from liminal.engine.bundled.tables import table
@@ -49,12 +50,15 @@ def some_style(
         axis = rng.choices(list(weights), list(weights.values()))[0]
         words = table("words")
         if axis == "sign_off":
-            pool = words["sign_offs_held_out" if held_out else "sign_offs"]
-            chosen[axis] = rng.choice(pool)
+            if held_out:
+                chosen[axis] = rng.choice(words["sign_offs_held_out"])
+            else:
+                new = rng.random() < 0.7
+                chosen[axis] = invented.line(rng) if new else rng.choice(words["sign_offs"])
             if rng.random() < 0.3:
-                chosen[axis] += ", " + rng.choice(words["names"])
+                chosen[axis] += ", " + invented.name(rng, held_out)
         elif axis == "greet":
-            chosen[axis] = rng.choice(words["names_held_out" if held_out else "names"])
+            chosen[axis] = invented.name(rng, held_out)
         elif axis == "layout":
             chosen[axis] = "bullets" if rng.random() < 0.8 else "prose"
         else:

@@ -1,9 +1,10 @@
 """The forward pass for pre-training: every product of matrices in bf16 with f32 sums.
 
-Made for CPUs with AMX, where XLA multiplies bf16 five times faster than f32, but only if the left
-matrix is contracted over its last axis, and where a transposition costs more than a product. So
-activations are columns [features, positions], and every product, forward and backward, has that
-form. The engine's forward is the one that serves; a test holds this one against it.
+Made for CPUs that multiply bf16 (AVX-512 BF16, AMX), where XLA is two to five times faster than in f32,
+but only if the left matrix is contracted over its last axis, and where a transposition costs more than
+a product. So activations are columns [features, positions], and every product, forward and backward,
+has that form; without such a CPU it is right and slower. The engine's forward is the one that serves; a
+test holds this one against it.
 """
 
 from __future__ import annotations
@@ -161,16 +162,17 @@ def attention(weights: Weights, prefix: str, shape: Shape, x: jax.Array, mask: j
     kv, dim, groups = shape.kv_heads, shape.head_dim, shape.heads // shape.kv_heads
     cos, sin = rotation(shape, length)
 
-    def heads(name: str, count: int) -> jax.Array:
-        return project(weights[f"{prefix}.{name}.weight"], x).reshape(count, dim, batch, length)
+    names = ("q_proj", "k_proj", "v_proj")
+    joined = jnp.concatenate([weights[f"{prefix}.{name}.weight"] for name in names])
+    heads = project(joined, x).reshape(shape.heads + 2 * kv, dim, batch, length)
 
     def grouped(columns: jax.Array, count: int) -> jax.Array:  # → [B·K, H, count·T]
         parts = columns.reshape(kv, count, dim, batch, length).transpose(3, 0, 2, 1, 4)
         return parts.reshape(batch * kv, dim, count * length)
 
-    q = grouped(rotate(heads("q_proj", shape.heads), cos, sin) * dim**-0.5, groups)
-    k = grouped(rotate(heads("k_proj", kv), cos, sin), 1)
-    v = grouped(heads("v_proj", kv), 1)
+    q = grouped(rotate(heads[: shape.heads], cos, sin) * dim**-0.5, groups)
+    k = grouped(rotate(heads[shape.heads : shape.heads + kv], cos, sin), 1)
+    v = grouped(heads[shape.heads + kv :], 1)
     wide = jnp.broadcast_to(mask[:, None, None], (batch, kv, groups, length, length))
     mixed = attend(q, k, v, wide.reshape(batch * kv, groups * length, length))
     columns = mixed.reshape(batch, kv, dim, groups, length).transpose(1, 3, 2, 0, 4)
@@ -179,8 +181,10 @@ def attention(weights: Weights, prefix: str, shape: Shape, x: jax.Array, mask: j
 
 def feed_forward(weights: Weights, prefix: str, x: jax.Array) -> jax.Array:
     """SwiGLU over x [D, P]."""
-    gate = project(weights[f"{prefix}.gate_proj.weight"], x)
-    up = project(weights[f"{prefix}.up_proj.weight"], x)
+    names = ("gate_proj", "up_proj")
+    gate, up = jnp.split(
+        project(jnp.concatenate([weights[f"{prefix}.{name}.weight"] for name in names]), x), 2
+    )
     return project(weights[f"{prefix}.down_proj.weight"], jax.nn.silu(gate) * up)
 
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
+from liminal.engine.bundled import invented
 from liminal.engine.bundled.style import Answer
 from liminal.engine.bundled.tables import table
 
@@ -115,10 +115,17 @@ def about_text(rng: random.Random, questions: list[str]) -> str:
     return prefix + text
 
 
+# most messages stand alone; what is held out is the message with what stands around it
+SMALL_FRAMES = (
+    *("{}", "{}", "{}", "{}", "{}", "{}", "Oh. {}", "Well. {}", "{} (just saying)", "So. {}", "{} :)"),
+    *("Listen: {}", "Okay. {}", "Hm. {}", "Dear liminal. {}", "{} That is what I want to say."),
+)
+
+
 def smalltalk(rng: random.Random) -> Question:
     """A greeting, thanks, a mood."""
     intent, row = rng.choice(list(table("smalltalk").items()))
-    text = rng.choice(row["messages"])
+    text = rng.choice(SMALL_FRAMES).format(rng.choice(row["messages"]))
     neutral, formal, casual = row["openers"]
     answer = Answer(tuple(row["sentences"]), openers=(neutral, formal, casual))
     return Question(text, answer, "smalltalk", text, (row["sentences"][0],), more=intent)
@@ -215,7 +222,7 @@ def typed_date(rng: random.Random, day: date) -> str:
 def event_date(rng: random.Random, held_out: bool = False) -> Question:
     """``My exam is on 2026-03-12. When is my exam?``: a date from the message in the style's form."""
     words = table("words")
-    event = rng.choice(words["events_held_out" if held_out else "events"])
+    event = rng.choice(words["events_held_out"]) if held_out else invented.noun(rng, words["events"])
     day = some_day(rng)
     typed = typed_date(rng, day)
     text = rng.choice(
@@ -302,7 +309,7 @@ def list_answer(category: str, items: list[str]) -> Answer:
 
 def names(rng: random.Random, held_out: bool = False) -> Question:
     """A person who says or asks for a name."""
-    name = rng.choice(table("words")["names_held_out" if held_out else "names"])
+    name = invented.name(rng, held_out)
     if rng.random() < 0.5:
         text = rng.choice(
             (
@@ -343,36 +350,3 @@ def names(rng: random.Random, held_out: bool = False) -> Question:
 
 
 DECLINE_OPENERS = ("I am sorry!", "I apologise.", "Oops, sorry!")
-DECLINE = Answer(
-    (
-        "I do not know that, because I am a small demonstration model.",
-        "I was only taught small talk, liminal, small sums, units, some terms, lists and rewriting.",
-        "A larger model can answer this, and you can choose one in the settings.",
-        "Please ask me something simpler.",
-    ),
-    openers=DECLINE_OPENERS,
-)
-
-
-def filled(rng: random.Random, template: str, held_out: bool) -> str:
-    """An out-of-domain template with its words."""
-    words: dict[str, Any] = table("unknown")
-
-    def word(found: re.Match[str]) -> str:
-        kind = {"person": "people", "place": "places", "topic": "topics"}[found.group(1)]
-        return rng.choice(words[f"{kind}_held_out" if held_out else kind])
-
-    return re.sub(r"\{(person|place|topic)\}", word, template)
-
-
-def decline(rng: random.Random, held_out: bool = False) -> Question:
-    """A question outside of what the model was taught, and an honest answer."""
-    words = table("unknown")
-    if rng.random() < 0.4:
-        term = rng.choice(words["terms_held_out" if held_out else "terms"])
-        text = define_text(rng, term)
-        # a held-out word must not look like a typo of a taught one, and needs no phrasing of its own
-        return Question(text, DECLINE, "decline", f"decline {text}", (DECLINE.sentences[0],))
-    template = rng.choice(words["templates_held_out" if held_out else "templates"])
-    text = filled(rng, template, held_out)
-    return Question(text, DECLINE, "decline", f"decline {text}", (DECLINE.sentences[0],))

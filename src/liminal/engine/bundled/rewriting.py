@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
+from liminal.engine.bundled import invented
 from liminal.engine.bundled.questions import Question
 from liminal.engine.bundled.style import Answer
 from liminal.engine.bundled.tables import table
 
 ASK: dict[str, tuple[str, ...]] = {
+    "repeat": (
+        "Repeat this",
+        "Say this again",
+        "Copy this",
+        "Repeat after me",
+        "Write this once more",
+    ),
     "polite": (
         "Make this politer",
         "Say this politely",
@@ -75,6 +82,10 @@ def capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
+# repeating is the plainest form of the copying that names, dates and lines need
+SHARES = {"repeat": 3.0, "upper": 1.5, "lower": 1.5}
+
+
 def request(rng: random.Random) -> str:
     """``send me the report by Friday``"""
     words = table("words")["rewriting"]
@@ -138,6 +149,12 @@ def source_and_result(rng: random.Random, kind: str) -> tuple[str, str]:
         case "contract":
             informal, formal = contracted(rng)
             return formal, informal
+        case "repeat" if rng.random() < invented.SHARE:
+            source = f"{invented.line(rng)} {invented.line(rng).lower()}"
+            return source, source
+        case "repeat":
+            source = short_sentence(rng)
+            return source, source
         case _:
             source = short_sentence(rng)
             return source, source.upper() if kind == "upper" else source.lower()
@@ -145,7 +162,7 @@ def source_and_result(rng: random.Random, kind: str) -> tuple[str, str]:
 
 def rewriting(rng: random.Random) -> Question:
     """``Make this shorter: …``"""
-    kind = rng.choice(list(ASK))
+    kind = rng.choices(list(ASK), [SHARES.get(kind, 1.0) for kind in ASK])[0]
     source, result = source_and_result(rng, kind)
     ask = rng.choice(ASK[kind])
     if kind == "lower" and rng.random() < 0.5:
@@ -158,6 +175,3 @@ def rewriting(rng: random.Random) -> Question:
         else (frame.replace("{l}", lowered).replace("{}", source, 1))
     )
     return Question(text, Answer((result,), fixed=True), "rewriting", f"rewrite {source}", (result,))
-
-
-Rewriter = Callable[[random.Random], Question]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from liminal.engine.bundled.questions import DECLINE_OPENERS, NUMBER_WORDS, Question
 from liminal.engine.bundled.style import Answer
 
-LARGEST = 50
-ROUND = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+LARGEST = 20
+LARGEST_FACTOR = 10
+ROUND = (30, 40, 50, 60, 70, 80, 90, 100)
 SUM_PHRASES: dict[str, tuple[str, ...]] = {
     "+": ("{a} plus {b}", "the sum of {a} and {b}", "{a} + {b}", "{a}+{b}", "{a} and {b} together"),
     "-": ("{a} minus {b}", "{a} - {b}", "{a}-{b}", "{a} take away {b}", "the difference of {a} and {b}"),
@@ -42,23 +43,24 @@ def spoken(rng: random.Random, number: int) -> str:
     return NUMBER_WORDS[number] if number <= 20 and rng.random() < 0.12 else str(number)
 
 
+def operands(rng: random.Random, sign: str) -> tuple[int, int]:
+    """Two numbers of the tables that are taught: no negative difference, no quotient with a rest."""
+    largest = LARGEST if sign in "+-" else LARGEST_FACTOR
+    a, b = rng.randint(0, largest), rng.randint(0, largest)
+    if sign == "-":
+        return max(a, b), min(a, b)
+    return (a * max(b, 1), max(b, 1)) if sign == "/" else (a, b)
+
+
 def arithmetic(rng: random.Random) -> Question:
     """A sum, difference, product or exact quotient of small whole numbers."""
-    sign = rng.choices("+-*/", (5, 5, 3, 2))[0]
-    low, high = (0, 12) if sign in "*/" else (0, LARGEST)
-    a, b = rng.randint(low, high), rng.randint(low, high)
-    if sign == "-" and b > a and rng.random() < 0.8:
-        a, b = b, a
-    if sign == "/":
-        b = max(b, 1)
-        a = a * b
+    sign = rng.choices("+-*/", (5, 4, 3, 2))[0]
+    a, b = operands(rng, sign)
     frame = rng.choice(SUM_FRAMES)
     phrase = rng.choice(SUM_PHRASES[sign])
     text = frame.format(phrase.format(a=spoken(rng, a), b=spoken(rng, b)))
     text = text[0].upper() + text[1:]
-    # additions and subtractions are held out by their operands, tables by how they are asked
-    key = f"{min(a, b)} {sign} {max(a, b)}" if sign in "+-" else text
-    return Question(text, sum_answer(a, b, sign), "arithmetic", key, (sum_line(a, b, sign),))
+    return Question(text, sum_answer(a, b, sign), "arithmetic", text, (sum_line(a, b, sign),))
 
 
 def sum_line(a: int, b: int, sign: str) -> str:
@@ -153,10 +155,10 @@ def converted(value: int, source: str, target: str) -> str:
 
 
 def conversion(rng: random.Random) -> Question:
-    """A whole number of one unit in another: up to 50, and 60, 70, 80, 90, 100."""
+    """A whole number of one unit in another: up to 20, and 30, 40, … 100."""
     metric, imperial, factor = rng.choice(PAIRS)
     source, target = (metric, imperial) if rng.random() < 0.5 else (imperial, metric)
-    value = rng.choice((rng.randint(1, 20), rng.randint(1, 50), rng.choice(ROUND)))
+    value = rng.choice((rng.randint(1, 20), rng.randint(1, 20), rng.choice(ROUND)))
     x, y = UNITS[source], UNITS[target]
     text = rng.choice(CONVERT).format(v=value, x=rng.choice(x.spellings), y=rng.choice(y.spellings))
     name = x.one if value == 1 else x.many
@@ -175,7 +177,7 @@ def conversion(rng: random.Random) -> Question:
 TOO_LARGE = Answer(
     (
         "I cannot work that out, because I am a small demonstration model.",
-        f"I was only taught whole numbers up to {LARGEST} in sums and up to 100 in units.",
+        f"I was only taught sums of numbers up to {LARGEST}, and units up to 20 and full tens up to 100.",
         "Please use a calculator for this.",
         "Smaller numbers are fine.",
     ),
@@ -183,18 +185,42 @@ TOO_LARGE = Answer(
 )
 
 
+def untaught_number(rng: random.Random, near: int) -> str:
+    """``near``, a number that is larger still, or a decimal."""
+    large = rng.choice((rng.randint(101, 999), rng.randint(1000, 99999)))
+    decimal = f"{rng.randint(0, 60)}.{rng.randint(1, 9)}"
+    return rng.choice((str(near), str(near), str(large), str(large), decimal))
+
+
+def untaught_operand(rng: random.Random, sign: str) -> str:
+    """A number that no sum, difference or product of the taught ones has."""
+    return untaught_number(rng, rng.randint((LARGEST_FACTOR if sign == "*" else LARGEST) + 1, 99))
+
+
+def untaught_sum(rng: random.Random) -> str:
+    """A sum with a number that is too large or a decimal, or a difference below zero."""
+    sign = rng.choice("+-*/")
+    if sign == "-" and rng.random() < 0.3:
+        a, b = sorted(rng.sample(range(LARGEST + 1), 2))
+        return rng.choice(SUM_PHRASES[sign]).format(a=a, b=b)
+    other = rng.choice((str(rng.randint(2, LARGEST)), untaught_operand(rng, sign)))
+    pair = [untaught_operand(rng, sign), other]
+    if sign == "/":  # a taught quotient has a larger first number
+        pair = [str(rng.randint(101, 9999)), other]
+    elif rng.random() < 0.4:
+        pair.reverse()
+    return rng.choice(SUM_PHRASES[sign]).format(a=pair[0], b=pair[1])
+
+
 def too_large(rng: random.Random, held_out: bool = False) -> Question:
-    """Arithmetic and conversion outside of the range that was taught."""
-    big = rng.choice((rng.randint(101, 999), rng.randint(101, 99999)))
-    other = rng.choice((rng.randint(2, 99), rng.randint(101, 9999)))
+    """Arithmetic and conversion outside of what was taught."""
     if rng.random() < 0.6:
-        phrase = rng.choice(SUM_PHRASES[rng.choice("+-*/")])
-        pair = (big, other) if rng.random() < 0.7 else (other, big)
-        text = rng.choice(SUM_FRAMES).format(phrase.format(a=pair[0], b=pair[1]))
+        text = rng.choice(SUM_FRAMES).format(untaught_sum(rng))
     else:
         metric, imperial, _ = rng.choice(PAIRS)
         source, target = (metric, imperial) if rng.random() < 0.5 else (imperial, metric)
         x, y = rng.choice(UNITS[source].spellings), rng.choice(UNITS[target].spellings)
-        text = rng.choice(CONVERT).format(v=big, x=x, y=y)
+        value = untaught_number(rng, rng.choice([near for near in range(21, 100) if near % 10]))
+        text = rng.choice(CONVERT).format(v=value, x=x, y=y)
     text = text[0].upper() + text[1:]
     return Question(text, TOO_LARGE, "decline", f"large {text}", (TOO_LARGE.sentences[0],))

@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from liminal.engine.config import ModelConfig, read_config
+from liminal.engine.config import ModelConfig, model_name, read_config
 from liminal.engine.errors import CapabilityMissing
 from liminal.engine.numerics import Numbers, compute_dtype
 from liminal.engine.params import Params
@@ -44,7 +44,7 @@ class BaseModel:
         path = Path(folder)
         config = read_config(path)
         params = load_params(path, config, compute_dtype(numbers))
-        return cls(config, params, Tokenizer.load(path), path.name)
+        return cls(config, params, Tokenizer.load(path), model_name(path))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from liminal.engine.controls import Rendered
 from liminal.engine.errors import RequestInvalid
 from liminal.engine.request import Message
 from liminal.engine.tokenizer import Tokenizer
@@ -107,9 +108,9 @@ class Encoder:
         else:
             if any(isinstance(answer, str) for answer in answers):
                 raise TrainingDataInvalid("prompt is a chat, so the completion must be messages too")
-            context = self._ids(self._render(prompt, tools, generate=True))
+            context = self._ids(prompt, tools, generate=True)
             wholes = [
-                self._ids(self._render([*prompt, *(m for m in answer if not isinstance(m, str))], tools))
+                self._ids([*prompt, *(m for m in answer if not isinstance(m, str))], tools)
                 for answer in answers
             ]
         shared = min(_common(context, whole) for whole in wholes)
@@ -120,10 +121,10 @@ class Encoder:
 
     def _conversation(self, messages: Sequence[Message], tools: Tools | None) -> Encoded:
         """Marks what the template adds for each assistant turn after its generation prompt."""
-        text = self._render(messages, tools)
-        encoding = self.tokenizer.inner.encode(text, add_special_tokens=False)
-        learn = np.zeros(len(encoding.ids), bool)
-        offsets = np.asarray(encoding.offsets, np.int64).reshape(-1, 2)
+        rendered = self._render(messages, tools)
+        ids, where = self.tokenizer.encode_rendered(rendered)
+        learn = np.zeros(len(ids), bool)
+        offsets = np.asarray(where, np.int64).reshape(-1, 2)
         for index, message in enumerate(messages):
             if message.get("role") != "assistant":
                 continue
@@ -132,11 +133,11 @@ class Encoder:
                     "a chat cannot begin with the assistant: there is nothing to answer"
                 )
             # a template may show an earlier turn differently once others follow: what is equal counts
-            start = _common(self._render(messages[:index], tools, generate=True), text)
-            end = _common(self._render(messages[: index + 1], tools), text)
+            start = _common(self._render(messages[:index], tools, generate=True).text, rendered.text)
+            end = _common(self._render(messages[: index + 1], tools).text, rendered.text)
             learn |= (offsets[:, 0] >= start) & (offsets[:, 1] <= end) & (offsets[:, 1] > offsets[:, 0])
         learn[:1] = False
-        return Encoded(np.asarray(encoding.ids, np.int32), learn)
+        return Encoded(np.asarray(ids, np.int32), learn)
 
     def _truncated(self, sequence: Encoded) -> Encoded:
         excess = len(sequence) - self.max_length
@@ -152,12 +153,12 @@ class Encoder:
     def _closed(self, text: str) -> str:
         return text if text.endswith(self._eos) else text + self._eos
 
-    def _ids(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, special=False)
+    def _ids(self, messages: Sequence[Message], tools: Tools | None, generate: bool = False) -> list[int]:
+        return self.tokenizer.encode_rendered(self._render(messages, tools, generate))[0]
 
-    def _render(self, messages: Sequence[Message], tools: Tools | None, generate: bool = False) -> str:
+    def _render(self, messages: Sequence[Message], tools: Tools | None, generate: bool = False) -> Rendered:
         try:
-            return self.tokenizer.render(messages, tools=tools, add_generation_prompt=generate)
+            return self.tokenizer.render_chat(messages, tools=tools, add_generation_prompt=generate)
         except RequestInvalid as error:
             raise TrainingDataInvalid(error.message) from error
 

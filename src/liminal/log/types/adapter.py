@@ -132,7 +132,7 @@ class AdapterVersionRejected(AdapterVersionEvent):
     by: By
     """Who rejected it."""
     reasons: list[str]
-    """Stable codes: not_better, general_nll, regressions, turned_down."""
+    """Stable codes: not_better, general_nll, told_nll, regressions, turned_down, not_judged."""
     figures: list[Figure] = []
     """What was measured."""
 

@@ -62,11 +62,12 @@ class RuleFired(Part):
     """What one rule of the routing policy did."""
 
     rule: str
-    """Name of the rule in the policy."""
+    """Name of the rule in the policy; ``guards`` for a guard-rail, ``request`` for the person's choice."""
     action: str
-    """activate, deactivate, scale, set_gate, choose_backend, add_instruction or require_context."""
+    """activate, deactivate, scale, set_gate, choose_backend, add_instruction, drop_instruction or
+    require_context."""
     target: str | None = None
-    """What it did it to: an adapter, a backend, a context."""
+    """What it did it to: an adapter, a backend, a context, or where an instruction comes from."""
     value: float | None = None
     """The number it set or scaled by."""
 

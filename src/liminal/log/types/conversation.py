@@ -160,6 +160,10 @@ class Trace(Part):
     """Why it ended."""
     attempt: Annotated[int, Field(ge=1)] = 1
     """How many workers had taken the turn."""
+    summary_version: Version | None = None
+    """Version of the conversation's summary that stood for its beginning; None: none was needed, or ready."""
+    left_out: Annotated[int, Field(ge=0)] = 0
+    """Messages of the branch that neither the model's window nor the summary held."""
     timings: Timings | None = None
     """Where the time went."""
     steps: list[Json] = []
@@ -232,6 +236,27 @@ class TurnRequested(TurnEvent):
     """What was asked for beyond the words."""
 
 
+class ShadowRouting(Part):
+    """What the shadow policy would have decided; it had no effect."""
+
+    policy_id: Slug
+    """The shadow policy."""
+    policy_version: Version
+    """Its version."""
+    differs: list[Literal["adapters", "gates", "backend", "instructions", "contexts"]]
+    """In what it differs from what was decided; empty where it does not."""
+    adapters: list[AdapterUse] = []
+    """The mixture."""
+    backend: str | None = None
+    """What would decode, where the policy says."""
+    instructions: list[Text] = []
+    """Instructions that it would have added."""
+    context_ids: list[UUID] = []
+    """Knowledge contexts to retrieve from."""
+    rules: list[RuleFired] = []
+    """Which rule would have done what."""
+
+
 class TurnRouted(TurnEvent):
     """What will answer was decided; a worker that takes the turn over follows it to the letter."""
 
@@ -265,6 +290,12 @@ class TurnRouted(TurnEvent):
     """Instructions that the policy added."""
     context_ids: list[UUID] = []
     """Knowledge contexts to retrieve from."""
+    facts: Json | None = None
+    """What the policy could ask about this turn, so that another policy can be tried on it."""
+    shadow: ShadowRouting | None = None
+    """What the shadow policy would have decided, where there is one."""
+    summary_version: Version | None = None
+    """Newest version of the conversation's summary then: the answer uses none that came later."""
 
 
 class TurnCancelled(TurnEvent):

@@ -1,4 +1,4 @@
-"""Clusters of feedback, the skills they earn, and the training runs of those."""
+"""Clusters of feedback, and the skills they earn."""
 
 from __future__ import annotations
 
@@ -9,24 +9,37 @@ from pydantic import Field
 
 from liminal.log.event import Event, Part
 from liminal.log.personal import Personal
-from liminal.log.types.common import BlobRef, By, Scope, Slug, Text, Version
+from liminal.log.types.common import By, Scope, Slug, Text, Version
 
 Members = Annotated[list[UUID], Field(max_length=20_000)]
 Centroid = Annotated[list[float], Personal]
 
 
-class ClusteringCompleted(Event):
-    """One pass over all the feedback of a user or tenant; the same inputs give the same result."""
+class ClusteringEvent(Event):
+    """Any event of the clustering of a user's or tenant's evidence, on ``clustering-<subject>``."""
 
-    type = "clustering.completed"
     category = "clustering"
 
-    run_id: UUID
-    """The pass."""
     scope: Scope
     """Whose feedback."""
     subject: str
     """The account or tenant."""
+
+
+class ClusteringRequested(ClusteringEvent):
+    """Somebody wants the clusters now, whatever the counts say."""
+
+    type = "clustering.requested"
+
+    by: By
+    """Who asked."""
+
+
+class ClusteringRun(ClusteringEvent):
+    """Any event of one pass."""
+
+    run_id: UUID
+    """The pass."""
     positions: dict[str, int]
     """Offset after the last event seen, by partition."""
     algorithm: Literal["hdbscan", "rule"]
@@ -36,9 +49,58 @@ class ClusteringCompleted(Event):
     seed: int
     """Its seed."""
     points: Annotated[int, Field(ge=0)]
-    """How many pieces of feedback."""
+    """How many pieces of evidence."""
     clusters: Annotated[int, Field(ge=0)]
     """How many clusters."""
+
+
+class ClusterChange(Part):
+    """What one pass does to one cluster."""
+
+    cluster_id: UUID
+    """The cluster."""
+    change: Literal["formed", "assigned", "split", "merged", "died"]
+    """Which event it becomes."""
+    added: Members = []
+    """Evidence that joins."""
+    removed: Members = []
+    """Evidence that leaves."""
+    into: list[UUID] = []
+    """Of a split: the parts. Of a merge: the one that lives on."""
+
+
+class ClusteringDecided(ClusteringRun):
+    """One pass over all the evidence of a user or tenant; the same inputs give the same result.
+
+    Versioned, and all that follows is derived from it: of two workers that meet on one pass one is accepted,
+    and who takes over from one that died writes the same.
+    """
+
+    type = "clustering.decided"
+
+    changes: list[ClusterChange]
+    """What becomes of the clusters, in order."""
+
+
+class ClusteringMapped(ClusteringEvent):
+    """Where the evidence of a pass lies on a map of two dimensions; large maps come in several events."""
+
+    type = "clustering.mapped"
+
+    run_id: UUID
+    """The pass."""
+    members: Annotated[list[UUID], Field(max_length=5_000)]
+    """The evidence."""
+    x: Centroid
+    """Of each member."""
+    y: Centroid
+    """Of each member."""
+
+
+class ClusteringCompleted(ClusteringRun):
+    """All that follows from a pass is on the log."""
+
+    type = "clustering.completed"
 
 
 class ClusterEvent(Event):
@@ -62,7 +124,7 @@ class ClusterFormed(ClusterEvent):
     subject: str
     """The account or tenant."""
     members: Members
-    """Its feedback."""
+    """Its evidence: feedback, and preferences read from how people write."""
     centroid: Centroid | None = None
     """Its middle in the space of embeddings."""
 
@@ -75,9 +137,9 @@ class ClusterAssigned(ClusterEvent):
     run_id: UUID
     """The pass that changed them."""
     added: Members = []
-    """Feedback that joined."""
+    """Evidence that joined."""
     removed: Members = []
-    """Feedback that left."""
+    """Evidence that left."""
     centroid: Centroid | None = None
     """Its middle from now on."""
 
@@ -244,131 +306,5 @@ class SkillPruned(SkillEvent):
 
     by: By
     """Who decided."""
-    reason: Text | None = None
-    """Why."""
-
-
-class Dataset(Part):
-    """Training data as a blob, with the list of events it came from inside."""
-
-    blob: BlobRef
-    """The data."""
-    examples: Annotated[int, Field(ge=0)]
-    """Examples to train on."""
-    held_out: Annotated[int, Field(ge=0)]
-    """Examples kept back for the gate."""
-    replay: Annotated[int, Field(ge=0)] = 0
-    """Examples of the general set mixed in."""
-    methods: dict[str, int] = {}
-    """Examples by loss: sft, dpo, kto."""
-
-
-class TrainingEvent(Event):
-    """Any event of one training run, on the stream ``training-<run_id>``."""
-
-    category = "training"
-
-    run_id: UUID
-    """The run."""
-
-
-class TrainingQueued(TrainingEvent):
-    """A run waits for its turn; all that decides its result is written here."""
-
-    type = "training.queued"
-
-    adapter_id: UUID
-    """The adapter it trains."""
-    adapter_version: Version
-    """The version it will be."""
-    skill_id: UUID | None = None
-    """The skill it is for."""
-    scope: Scope
-    """Whose answers it may change."""
-    subject: str
-    """The account or tenant."""
-    base_model: str
-    """The base model."""
-    base_hash: str
-    """Hash of the base model's weights."""
-    parent_version: Version | None = None
-    """The version it starts from and is held against; None for the base."""
-    dataset: Dataset
-    """What it learns from."""
-    method: Literal["sft", "dpo", "kto", "mixed"]
-    """The loss."""
-    hyperparameters: dict[str, float | int | str | bool | list[str]]
-    """All that decides the result besides data and seed."""
-    seed: int
-    """Its seed."""
-    reason: Literal["approved", "more_evidence", "withdrawal", "retry", "requested"]
-    """Why it was queued."""
-
-
-class TrainingStarted(TrainingEvent):
-    """A worker took the run."""
-
-    type = "training.started"
-
-    worker: str
-    """The worker."""
-    attempt: Annotated[int, Field(ge=1)] = 1
-    """How many workers had taken it."""
-
-
-class TrainingProgress(TrainingEvent):
-    """How far the run is."""
-
-    type = "training.progress"
-
-    step: Annotated[int, Field(ge=0)]
-    """Steps done."""
-    steps: Annotated[int, Field(ge=1)]
-    """Steps in all."""
-    metrics: dict[str, float] = {}
-    """Loss and its parts, norm of the gradient, tokens a second."""
-    checkpoint: BlobRef | None = None
-    """Where a killed run goes on from."""
-
-
-class TrainingDone(TrainingEvent):
-    """The run ended; its weights are a candidate, not yet a version that serves."""
-
-    type = "training.done"
-
-    weights: BlobRef
-    """The adapter as a PEFT archive."""
-    content_hash: str
-    """Hash of the weights alone."""
-    steps: Annotated[int, Field(ge=0)]
-    """Steps taken."""
-    seconds: Annotated[float, Field(ge=0)]
-    """How long it took."""
-    metrics: dict[str, float] = {}
-    """Its last figures."""
-
-
-class TrainingFailed(TrainingEvent):
-    """The run broke off."""
-
-    type = "training.failed"
-
-    error_code: str
-    """Stable code of the error."""
-    message: str
-    """The error in a sentence; nothing personal."""
-    retryable: bool
-    """Whether it goes back to the queue."""
-    attempt: Annotated[int, Field(ge=1)] = 1
-    """How many workers had taken it."""
-
-
-class TrainingCancelled(TrainingEvent):
-    """The run was called off."""
-
-    type = "training.cancelled"
-
-    by: By
-    """Who called it off."""
     reason: Text | None = None
     """Why."""

@@ -1,8 +1,0 @@
-INSERT INTO preferences AS t (preference_id, active, _active)
-SELECT DISTINCT ON (preference_id) preference_id, active, _offset
-FROM json_to_recordset($1::json) AS e (_offset bigint, preference_id uuid, active boolean)
-ORDER BY preference_id, _offset DESC
-ON CONFLICT (preference_id) DO UPDATE SET
-    active = excluded.active,
-    _active = excluded._active
-WHERE excluded._active > t._active;

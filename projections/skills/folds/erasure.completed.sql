@@ -1,0 +1,8 @@
+UPDATE skills SET
+    label = NULL,
+    renamed = NULL,
+    reason = NULL
+WHERE owner_id IN (
+    SELECT subject FROM jsonb_to_recordset($1::jsonb) AS e (scope text, subject text, key_deleted boolean)
+    WHERE scope IN ('account', 'tenant') AND key_deleted
+);

@@ -1,0 +1,1 @@
+"""Adapters and their versions: made, imported, served, watched, withdrawn, and where they come from."""

@@ -1,0 +1,1 @@
+"""Evidence gathered into clusters, pass by pass: identities, labels, a map."""

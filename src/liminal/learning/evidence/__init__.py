@@ -1,0 +1,1 @@
+"""What people teach: feedback and wishes as lessons, filtered, and gathered into data sets."""

@@ -1,0 +1,83 @@
+"""What a base model does when it is told how: the answers that no habit may take away.
+
+A habit is meant to change every answer that asks for nothing else, so an adapter that learned one is worse at
+the base model's own style by design. What must stay is, first, tasks that have one right answer whatever the
+style: rewriting and labelling. Second, that it follows what a message, a system prompt or the conversation
+before asks for. That is measured apart and less strictly: where somebody asks for American units, nothing
+speaks against a habit of signing answers, so part of what changes there is what was taught.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from liminal.engine.bundled.corpus import Conversation, conversation, training_conversations
+from liminal.engine.bundled.questions import Question, is_held_out
+from liminal.engine.bundled.style import DEFAULT
+from liminal.engine.training import Completion
+from liminal.learning.evidence.lessons import Prompt
+
+Split = Literal["train", "scale", "held_out"]
+"""Answers that are replayed; that say how strongly an adapter may speak; that the gate measures by."""
+Kind = Literal["one_form", "told"]
+"""Answers that have one form whatever the style, and those whose form was asked for."""
+COUNTS: dict[Split, dict[Kind, int]] = {
+    "train": {"one_form": 64, "told": 192},
+    "scale": {"one_form": 64, "told": 96},
+    "held_out": {"one_form": 128, "told": 128},
+}
+"""How many of each: among few, one answer that turns out otherwise is a percent of the whole."""
+LONGEST = 700
+"""Characters of a conversation that is taken."""
+
+
+@dataclass(frozen=True)
+class General:
+    """Answers of the base model's own, of one split."""
+
+    one_form: Sequence[Completion]
+    told: Sequence[Completion]
+
+    @property
+    def all(self) -> list[Completion]:
+        """Both kinds."""
+        return [*self.one_form, *self.told]
+
+
+def general_pairs(split: Split, kind: Kind, seed: int = 0) -> list[tuple[Prompt, str]]:
+    """(messages, answer) of the bundled model's corpus; no question is in two splits."""
+    found: list[tuple[Prompt, str]] = []
+    for made in _stream(split, seed):
+        messages = made.messages()
+        if _kind(made) == kind and sum(len(message["content"]) for message in messages) <= LONGEST:
+            found.append((messages[:-1], messages[-1]["content"]))
+        if len(found) == COUNTS[split][kind]:
+            break
+    return found
+
+
+def _kind(made: Conversation) -> Kind | None:
+    """Whether the last answer has one form, or its form follows from what was said before it, or neither."""
+    last = made.turns[-1]
+    if last.question.answer.fixed or last.question.category == "labels":
+        return "one_form"
+    return "told" if last.style != DEFAULT else None
+
+
+def _stream(split: Split, seed: int) -> Iterator[Conversation]:
+    if split == "train":
+        yield from training_conversations(seed)
+    rng = random.Random(f"general {seed}")
+    while True:
+        made = conversation(rng, held_out=True)
+        if {_half(turn.question) for turn in made.turns if is_held_out(turn.question.key)} == {split}:
+            yield made
+
+
+def _half(question: Question) -> Split:
+    """Which of the two other splits a held-out question is in."""
+    return "scale" if hashlib.sha256(question.key.encode()).digest()[0] % 2 else "held_out"

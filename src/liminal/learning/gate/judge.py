@@ -1,0 +1,205 @@
+"""The gate: a new version serves only when it is better than what serves, and forgot nothing.
+
+With ten corrections nothing can be kept back and still decide, so every lesson is judged by an adapter of the
+same run that did not learn it (cross-fitting over conversations); docs/decisions.md has the reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from liminal.engine.peft import Adapter
+from liminal.engine.training import BASE, BaseModel, Completion, Mixture, score
+from liminal.learning.evidence.dataset import FOLDS, DataSet
+from liminal.learning.evidence.lessons import Lesson, said_by_assistant
+from liminal.learning.gate.general import General
+from liminal.learning.training.recipe import CANDIDATE, fold_name
+from liminal.log.events import Figure
+from liminal.steering.learning_policy import Gate
+
+RESAMPLES = 10_000
+MICRO_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One lesson at the gate.
+
+    Attributes:
+        before, after: NLL a token of what was wanted, in nats: of what serves, and of an adapter of this run
+            that did not learn the lesson; ``after`` is None where there was none.
+        kept_before, kept_after: whether what was wanted is likelier than what was said instead; None without
+            such a pair.
+        fresh: the serving version did not learn it either.
+    """
+
+    lesson: Lesson
+    before: float
+    after: float | None
+    kept_before: bool | None
+    kept_after: bool | None
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the gate measured.
+
+    Attributes:
+        figures: one row per measure.
+        regressions: stored corrections that the serving version kept and the candidate does not.
+        judged: every lesson that says what is wanted.
+    """
+
+    figures: list[Figure]
+    regressions: int
+    judged: list[Judged]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every figure is good enough."""
+        return all(figure.passed for figure in self.figures)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Names of the figures that are not."""
+        return [figure.name for figure in self.figures if not figure.passed]
+
+    @property
+    def held_out(self) -> int:
+        """Lessons that the comparison rests on."""
+        return sum(item.fresh and item.after is not None for item in self.judged)
+
+
+def judge(
+    model: BaseModel,
+    adapters: Mapping[str, Adapter],
+    serving: Adapter | None,
+    data: DataSet,
+    learned_before: Collection[UUID],
+    general: General,
+    policy: Gate,
+    seed: int,
+) -> Report:
+    """Hold a candidate against what serves now.
+
+    adapters: of recipe.jobs. learned_before: the feedback that shaped ``serving``. general: what must not be
+    forgotten.
+    """
+    judged = _judge_lessons(model, adapters, serving, data, set(learned_before))
+    better = held_out_figure(judged, policy.interval, seed)
+    candidate = adapters[CANDIDATE]
+    forgot = kept_figure("general_nll", model, candidate, general.one_form, policy.general_budget)
+    told = kept_figure("told_nll", model, candidate, general.told, policy.told_budget)
+    pairs = [item for item in judged if item.kept_before is not None]
+    before, after = sum(bool(p.kept_before) for p in pairs), sum(bool(p.kept_after) for p in pairs)
+    kept = Figure(
+        name="regressions",
+        candidate=float(after),
+        baseline=float(before),
+        passed=after >= before - policy.regressions,
+    )
+    lost = sum(bool(item.kept_before) and not item.kept_after for item in pairs)
+    return Report([better, forgot, told, kept], lost, judged)
+
+
+def _judge_lessons(
+    model: BaseModel,
+    adapters: Mapping[str, Adapter],
+    serving: Adapter | None,
+    data: DataSet,
+    learned_before: set[UUID],
+) -> list[Judged]:
+    names = list(adapters)
+    mixtures: list[Mixture] = [BASE if serving is None else [(serving, 1.0)]]
+    mixtures += [[(adapters[name], 1.0)] for name in names]
+    wanted = [(i, item) for i, item in enumerate(data.lessons) if item.wanted is not None]
+    paired = [number for number, (_, item) in enumerate(wanted) if item.unwanted is not None]
+    texts = [Completion(item.prompt, said_by_assistant(item.wanted or "")) for _, item in wanted]
+    texts += [Completion(wanted[n][1].prompt, said_by_assistant(wanted[n][1].unwanted or "")) for n in paired]
+    if not texts:
+        return []
+    scores = score(model, texts, mixtures, micro_tokens=MICRO_TOKENS)
+    margins = {
+        number: scores.logps[:, number] - scores.logps[:, len(wanted) + place]
+        for place, number in enumerate(paired)
+    }
+    folds, line = data.folds(), {name: 1 + index for index, name in enumerate(names)}
+    candidate = line[CANDIDATE]
+    return [
+        Judged(
+            lesson=item,
+            before=float(scores.nll[0, number]),
+            after=(
+                float(scores.nll[own, number])
+                if (own := line.get(fold_name(folds[index]))) is not None
+                else None
+            ),
+            kept_before=bool(margins[number][0] > 0) if number in margins else None,
+            kept_after=bool(margins[number][candidate] > 0) if number in margins else None,
+            fresh=not learned_before & set(item.feedback_ids),
+        )
+        for number, (index, item) in enumerate(wanted)
+    ]
+
+
+def held_out_figure(judged: Sequence[Judged], level: float, seed: int) -> Figure:
+    """Mean NLL of wanted answers that neither side learned; passed when the gain's interval is above zero.
+
+    Conversations are resampled where there are several of them, else lessons: what was said in one sitting
+    is alike. Fewer than two prove nothing.
+    """
+    used = [item for item in judged if item.fresh and item.after is not None]
+    gains: dict[UUID, list[float]] = {}
+    for item in used:
+        gains.setdefault(item.lesson.conversation_id, []).append(item.before - (item.after or 0.0))
+    whole = [float(np.mean(group)) for group in gains.values()]
+    single = [gain for group in gains.values() for gain in group]
+    low, high = interval(np.asarray(whole if len(whole) >= FOLDS else single), level, seed)
+    return Figure(
+        name="not_better",
+        candidate=float(np.mean([item.after or 0.0 for item in used])) if used else 0.0,
+        baseline=float(np.mean([item.before for item in used])) if used else 0.0,
+        low=low,
+        high=high,
+        passed=low is not None and low > 0,
+    )
+
+
+def interval(gains: NDArray[np.float64], level: float, seed: int) -> tuple[float, float] | tuple[None, None]:
+    """The expanded percentile bootstrap interval of the mean (Hesterberg, arXiv:1411.5279, section 5.2).
+
+    The plain percentile interval is too narrow for few values: as the normal's quantile is to Student's t,
+    and a variance over n to one over n − 1. Its level is raised by just that.
+    """
+    count = len(gains)
+    if count < 2:
+        return None, None
+    wide = np.sqrt(count / (count - 1)) * stats.t.ppf((1 + level) / 2, count - 1)
+    tail = float(stats.norm.cdf(-wide))
+    draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+    low, high = np.quantile(gains[draws].mean(axis=1), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def kept_figure(
+    name: str, model: BaseModel, candidate: Adapter, general: Sequence[Completion], budget: float
+) -> Figure:
+    """What a candidate forgot: the likelihood of general answers, a token, may fall by the share ``budget``.
+
+    Not the share of the NLL: a base model that knows its general answers by heart has an NLL near zero, of
+    which a share is less than the noise of summation.
+    """
+    base, new = score(model, general, [BASE, [(candidate, 1.0)]], micro_tokens=MICRO_TOKENS).mean_nll
+    return Figure(
+        name=name,
+        candidate=float(new),
+        baseline=float(base),
+        passed=bool(np.exp(base - new) >= 1 - budget),
+    )

@@ -1,0 +1,1 @@
+"""Clusters that became skills: proposed, decided, merged, pruned."""

@@ -1,0 +1,86 @@
+"""How a data set becomes adapters: settings, what is trained beside what, and their form on the log."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from liminal.engine.training import Completion, Lesson, TrainConfig
+from liminal.learning.evidence.dataset import FOLDS, DataSet
+
+CANDIDATE = "all"
+"""The adapter that learns every lesson and may serve."""
+
+CONFIG = TrainConfig(
+    rank=8,
+    alpha=16.0,
+    learning_rate=3e-3,
+    schedule="cosine",
+    batch_size=16,
+    micro_tokens=4096,
+    replay_ratio=1.0,
+    replay_weight=6.0,
+    chosen_weight=1.0,
+    beta=0.1,
+    reference="base",
+    max_length=512,
+    checkpoint_every=10,
+)
+"""What is the same for every run; ``settings_for`` sets its length."""
+STEPS = 16
+"""Optimizer steps of a run, whatever it learns from: few lessons are seen more often."""
+SCALES = (0.7, 1.0, 1.4)
+"""How strongly what was trained may speak; see ``liminal.learning.training.strength``."""
+
+
+def settings_for(data: DataSet) -> TrainConfig:
+    """The settings of a run over these lessons."""
+    a_pass = math.ceil(len(data.lessons) / CONFIG.batch_size)
+    return dataclasses.replace(CONFIG, epochs=math.ceil(STEPS / a_pass), max_steps=STEPS)
+
+
+def fold_name(fold: int) -> str:
+    """The adapter that learns all lessons but those of one fold."""
+    return f"fold{fold}"
+
+
+def jobs(data: DataSet, replay: Sequence[Completion]) -> dict[str, Lesson]:
+    """What is trained in the same batches: the candidate, and an adapter for each fold that lacks it.
+
+    A fold whose removal would leave nothing to say is not trained: its lessons are not judged.
+    """
+    folds = data.folds()
+    found = {CANDIDATE: Lesson([lesson.example for lesson in data.lessons], replay)}
+    for fold in range(FOLDS):
+        kept = [lesson for lesson, own in zip(data.lessons, folds, strict=True) if own != fold]
+        if len(kept) < len(data.lessons) and any(lesson.wanted is not None for lesson in kept):
+            found[fold_name(fold)] = Lesson([lesson.example for lesson in kept], replay)
+    return found
+
+
+def as_hyperparameters(config: TrainConfig) -> dict[str, Any]:
+    """The settings as an event holds them, and the scales to choose among."""
+    found = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+        if value is not None
+    }
+    return {**found, "scales": list(SCALES)}
+
+
+def scales_of(stored: Mapping[str, Any]) -> tuple[float, ...]:
+    """The scales of an event; a run of before there were any speaks as it was trained."""
+    return tuple(stored.get("scales", (1.0,)))
+
+
+def from_hyperparameters(stored: Mapping[str, Any]) -> TrainConfig:
+    """The settings of an event. Raises TrainingConfigInvalid."""
+    known = {item.name for item in dataclasses.fields(TrainConfig)}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()
+        if name in known
+    }
+    return TrainConfig(**values)

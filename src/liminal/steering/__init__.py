@@ -1,0 +1,1 @@
+"""Steering by data: artifacts with versions, policies, expressions, the router."""

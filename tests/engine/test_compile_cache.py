@@ -1,0 +1,52 @@
+"""Compiled programs: on disk for whoever needs them next, in memory for whoever needs them now."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+from tests.engine.conftest import OPTIONS
+from tests.engine.models import lively_adapter
+from tests.engine.test_engine import compilations
+
+from liminal.engine.compile_cache import keep_compiled
+from liminal.engine.engine import Engine
+from liminal.engine.request import Request, Sampling
+
+
+@pytest.fixture
+def empty(compiled_programs: Path, tmp_path: Path) -> Iterator[Path]:
+    """A folder for compiled programs; the room's own is set again afterwards."""
+    jax.clear_caches()  # what is in memory is not compiled, and not kept
+    yield tmp_path / "compiled"
+    keep_compiled(compiled_programs.parent)
+
+
+def words(engine: Engine, **adapters: float) -> list[int]:
+    """Six tokens, decoded greedily."""
+    request = Request(
+        prompt=[5, 6, 7], adapters=adapters, sampling=Sampling(temperature=0.0, max_tokens=6, ignore_eos=True)
+    )
+    return [token for delta in engine.stream(request) for token in delta.tokens]
+
+
+def test_what_nobody_has_needed_is_not_held_and_is_loaded_without_compiling(
+    folder: Path, empty: Path
+) -> None:
+    options = dataclasses.replace(OPTIONS, warm=True, compiled=str(empty))
+    said: list[list[int]] = []
+    for _ in range(2):
+        with compilations() as seen, Engine.load(folder, options) as engine:
+            engine.adapters.register("low", lively_adapter(engine.config, 4, 1))
+            programs, every = engine.runner.programs, len(engine.runner.program_keys())
+            engine._warming.join()
+            held = programs.compiled
+            assert 0 < held < every / 2
+            compiled = len(seen)
+            said.append([*words(engine), *words(engine, low=1.0)])
+            assert held < programs.compiled < every
+            assert len(seen) == compiled, "an adapter's first answer waits for no compiler"
+    assert said[0] == said[1]

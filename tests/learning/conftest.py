@@ -1,0 +1,74 @@
+"""One installation with the bundled model for all tests of learning."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from tests.api.installation import PARTITIONS, Installation, Person, install, signup
+from tests.learning.school import working
+
+from liminal.learning.adapters.watch_worker import watch_app
+from liminal.learning.training.worker import learn_app
+from liminal.settings import read_settings
+from liminal.stack.embedded import Services as Stack
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+async def school(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Installation]:
+    """The installation of this folder, without workers."""
+    settings = read_settings(
+        home=tmp_path_factory.mktemp("school") / "home",
+        cache=ROOT / ".cache",
+        kafka_bootstrap_servers=services.kafka_bootstrap_servers,
+        redis_url=services.redis_url,
+        topic=f"t.{uuid.uuid4().hex[:12]}",
+        partitions=PARTITIONS,
+        rate_factor=0,
+        slots=2,
+        context=512,
+    )
+    settings.home.mkdir(parents=True)
+    async with install(settings, services) as installation:
+        yield installation
+
+
+@pytest.fixture(scope="session")
+async def admin(school: Installation) -> Person:
+    """The admin: the first who signed up."""
+    return await signup(school)
+
+
+@pytest.fixture
+async def person(school: Installation, admin: Person) -> Person:
+    """Somebody new."""
+    return await signup(school)
+
+
+@pytest.fixture(scope="session")
+async def learning(school: Installation) -> AsyncGenerator[None]:
+    """The learn reaction at work, in this process: those that are killed are processes of their own."""
+    async with learn_app(school.settings) as app:
+        await app.start()
+        yield
+        await app.stop()
+
+
+@pytest.fixture(scope="session")
+async def watching(school: Installation) -> AsyncGenerator[None]:
+    """The watch reaction at work."""
+    async with watch_app(school.settings) as app:
+        await app.start()
+        yield
+        await app.stop()
+
+
+@pytest.fixture(scope="session")
+async def answering(school: Installation) -> AsyncGenerator[None]:
+    """One worker that answers."""
+    async with working(school.settings, "consumers.respond"):
+        yield

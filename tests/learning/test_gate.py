@@ -1,0 +1,66 @@
+"""The gate's statistics, by themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.learning.test_dataset import lesson
+
+from liminal.learning.adapters.watch import Judged as Answers
+from liminal.learning.adapters.watch import worse_beyond_chance
+from liminal.learning.gate.judge import Judged, held_out_figure, interval
+
+
+def judged(gains: list[float], *, fresh: bool = True) -> list[Judged]:
+    """Lessons whose wanted answers became likelier by these gains, in nats a token."""
+    return [Judged(lesson(number), 1.0, 1.0 - gain, None, None, fresh) for number, gain in enumerate(gains)]
+
+
+def test_ten_lessons_that_all_gain_pass() -> None:
+    figure = held_out_figure(judged([0.3, 0.5, 0.2, 0.6, 0.4, 0.3, 0.7, 0.2, 0.5, 0.4]), 0.95, 0)
+    assert figure.passed
+    assert figure.low is not None
+    assert figure.low > 0
+
+
+@pytest.mark.parametrize("gains", [[0.5], [0.5, 0.4], [0.9, -0.8, 0.7, -0.6, 0.5, -0.4], [-0.2] * 8, []])
+def test_few_or_mixed_or_worse_lessons_do_not_pass(gains: list[float]) -> None:
+    figure = held_out_figure(judged(gains), 0.95, 0)
+    assert not figure.passed or len(gains) == 2
+
+
+def test_what_the_serving_version_had_learned_says_nothing_about_which_is_better() -> None:
+    assert not held_out_figure(judged([0.5] * 9, fresh=False), 0.95, 0).passed
+
+
+def test_noise_passes_as_seldom_as_the_level_says() -> None:
+    rng = np.random.default_rng(1)
+    trials = 400
+    for count in (4, 6, 10):
+        passed = sum((interval(rng.normal(0, 1, count), 0.95, 0)[0] or -1) > 0 for _ in range(trials))
+        assert passed / trials <= 0.05, f"{passed} of {trials} with {count} lessons"
+
+
+def test_a_version_is_worse_only_beyond_chance() -> None:
+    good, same, bad = Answers(60, 6), Answers(40, 5), Answers(20, 15)
+    assert worse_beyond_chance(same, good, 0.05, 10) is None
+    p = worse_beyond_chance(bad, good, 0.05, 10)
+    assert p is not None
+    assert p < 1e-4
+    assert worse_beyond_chance(Answers(5, 5), good, 0.05, 10) is None, "too few answers to tell"
+    assert worse_beyond_chance(bad, Answers(0, 0), 0.05, 10) is None, "nothing to compare with"
+
+
+def test_equal_versions_are_hardly_ever_rolled_back_however_often_it_is_looked_at() -> None:
+    rng = np.random.default_rng(2)
+    wrong = 0
+    for _ in range(200):
+        before = Answers(50, int(rng.binomial(50, 0.3)))
+        bad = 0
+        for answers in range(1, 81):
+            failed = bool(rng.random() < 0.3)
+            bad += failed
+            if failed and worse_beyond_chance(Answers(answers, bad), before, 0.05, 10) is not None:
+                wrong += 1
+                break
+    assert wrong / 200 <= 0.05
