@@ -12,6 +12,7 @@ from tests.engine.conftest import OPTIONS
 from tests.engine.models import lively_adapter
 from tests.engine.test_engine import compilations
 
+from liminal.engine import compile_cache
 from liminal.engine.compile_cache import keep_compiled
 from liminal.engine.engine import Engine
 from liminal.engine.request import Request, Sampling
@@ -50,3 +51,17 @@ def test_what_nobody_has_needed_is_not_held_and_is_loaded_without_compiling(
             assert held < programs.compiled < every
             assert len(seen) == compiled, "an adapter's first answer waits for no compiler"
     assert said[0] == said[1]
+
+
+def test_an_update_of_the_engine_compiles_anew_and_keeps_what_it_compiled(
+    folder: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = dataclasses.replace(OPTIONS, warm=True, compiled=str(empty))
+    said: list[list[int]] = []
+    for source in ("before", "after", "after"):
+        monkeypatch.setattr(compile_cache, "_source", lambda source=source: source)
+        with Engine.load(folder, options) as engine:
+            engine._warming.join()
+            assert engine.runner.programs.compiled < len(engine.runner.program_keys()) / 2, source
+            said.append(words(engine))
+    assert said[0] == said[1] == said[2]

@@ -107,7 +107,8 @@ class ProgramStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             _remove_unused(folder)
         os.utime(self._folder)
-        self._made_of = repr(made_of)
+        self.name = hashlib.sha256(f"{_source()}\n{made_of!r}".encode()).hexdigest()[:12]
+        """Of what the programs are made of: this package's source, and ``made_of``."""
 
     def has(self, key: object) -> bool:
         """Whether the executable is kept."""
@@ -136,7 +137,7 @@ class ProgramStore:
         partial.rename(file)
 
     def _file(self, key: object) -> Path:
-        digest = hashlib.sha256(f"{self._made_of}\n{key!r}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.name}\n{key!r}".encode()).hexdigest()
         return self._folder / f"{digest[:32]}.xla"
 
 

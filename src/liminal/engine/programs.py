@@ -142,6 +142,9 @@ class Programs:
         name, *bucket = key
         function, donated, arguments, placements = getattr(self, f"_{name}")(*bucket)
         chosen = {} if self.mesh is None else {"out_shardings": placements}
+        if self._store is not None:
+            # under a name that JAX's own cache has not seen: what comes out of that one cannot be kept whole
+            function = _renamed(function, f"{name}_{self._store.name}")
         return jax.jit(function, donate_argnums=donated, **chosen).lower(*arguments).compile()
 
     @property
@@ -247,6 +250,14 @@ class Programs:
         shape = (2, config.layers, config.kv_heads, SPAN, config.head_dim)
         span = jax.ShapeDtypeStruct(shape, cache.keys[0].dtype, sharding=self._by_heads)
         return write_span, (0,), (cache, scalar, scalar, span), _placements(cache)
+
+
+def _renamed(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def program(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    program.__name__ = program.__qualname__ = name
+    return program
 
 
 def _resolve(lora: tuple[Any, ...]) -> tuple[Any, Any]:
