@@ -138,6 +138,10 @@ class Settings(BaseSettings):
         "",
         description="scheme and host that browsers use, https://chat.example.org; empty: localhost only",
     )
+    second_factor: Literal["nobody", "admins", "everyone"] = Field(
+        "nobody",
+        description="whose accounts must have a second factor, and may do nothing else until it is set up",
+    )
     trusted_proxies: str = Field(
         "", description="addresses, with commas, of proxies whose X-Forwarded-For and -Proto are believed"
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route, WebSocketRoute
-from tests.api.installation import PASSWORD, Belongings, Installation
+from tests.api.installation import PASSWORD, Belongings, Installation, Person, make_account, signup
+from tests.api.signing_in import api_login, code_of, with_second_factor
 
+from liminal.api.app import create_app
 from liminal.api.endpoint import Endpoint
+from liminal.api.services import Services
 from liminal.api.site import site_folder, site_routes
 from liminal.api.table import ENDPOINTS
+from liminal.identity.actor import Role
 from liminal.identity.authorize import RULES, Audience
 
 REFUSED = {401, 403, 404}
@@ -150,6 +155,33 @@ async def test_a_tenants_admin_sees_the_accounts_of_that_tenant_alone(
     reply = await callers["foreign admin"].get("/v1/admin/accounts")
     assert sorted(item["role"] for item in reply.json()["items"]) == ["admin", "user"]
     assert belongings.owner.email not in reply.text
+
+
+async def test_who_owes_the_second_factor_may_set_it_up_and_nothing_else(
+    installation: Installation, admin: Person, belongings: Belongings
+) -> None:
+    demanding = installation.settings.model_copy(update={"second_factor": "admins"})
+    async with Services.open(demanding) as services:
+        app = create_app(demanding, services)
+        app.state.services = services
+        strict = Installation(demanding, services, app)
+        at_a_password = await make_account(strict, Role.ADMIN, str(uuid.uuid4()))
+        key = await at_a_password.browser.post("/v1/auth/api-keys", json={"name": "k", "scopes": ["models"]})
+        assert code_of(key) == "second_factor_missing"
+        for endpoint in ENDPOINTS:
+            rule = RULES[endpoint.action]
+            if not rule.unproven and rule.audience is not Audience.PUBLIC:
+                reply = await ask(at_a_password.browser, endpoint, belongings)
+                assert code_of(reply) == "second_factor_missing", endpoint.path
+        me = (await at_a_password.browser.get("/v1/auth/me")).json()["account"]
+        assert me["owes_second_factor"]
+        totp, _ = await with_second_factor(at_a_password)
+        me = (await at_a_password.browser.get("/v1/auth/me")).json()["account"]
+        assert not me["owes_second_factor"]
+        assert (await at_a_password.browser.get("/v1/admin/accounts")).status_code == 200
+        assert (await api_login(at_a_password, otp=totp.now())).status_code == 200
+        plain = await signup(strict)
+        assert (await plain.browser.get("/v1/conversations")).status_code == 200
 
 
 def test_every_route_of_the_application_stands_in_the_table(installation: Installation) -> None:

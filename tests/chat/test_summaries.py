@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,11 @@ from tests.api.installation import Person, signup
 from tests.chat.conftest import WINDOW, Chat, Client
 from tests.chat.test_turns import messages_of
 
+from liminal.chat.summarise import Summariser
+from liminal.engine.engine import Engine
+from liminal.engine.options import EngineOptions
+from liminal.log.position import Position
+from liminal.log.reaction import Delivery
 from liminal.log.read import Filter, open_reader
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -70,6 +76,31 @@ async def test_a_full_window_is_summarised_and_the_answer_says_which_summary_it_
         await client.command("edit", **body, message_id=first[0]["user_message_id"], content="hello")
         edited = (await client.until("message_done"))[-1]["message"]
         assert edited["trace"]["summary_version"] is None
+
+
+async def delivered(chat: Chat, message_id: str) -> Delivery:
+    """The event of an answer, as a reaction gets it that may have begun on it before."""
+    async with open_reader(chat.installation.settings) as reader:
+        start, end = await reader.bounds()
+        async for batch in reader.upto(start, end):
+            for event in await chat.installation.services.log.decoder.decode(batch):
+                if event["_type"] == "message.posted" and event["message_id"] == message_id:
+                    position = Position(event["_partition"], event["_offset"])
+                    return Delivery(event, position, maybe_seen=True, log_end=end[position.partition])
+    raise AssertionError(f"{message_id} is not on the log")
+
+
+async def test_an_answer_that_comes_twice_is_summarised_once(chat: Chat, person: Person, model: Path) -> None:
+    async with chat.socket(person) as client:
+        last = (await fill(client))[-1]
+    conversation_id = (await person.browser.get("/v1/conversations")).json()["items"][0]["id"]
+    written = await until_noted(person, conversation_id)
+    delivery = await delivered(chat, last["id"])
+    with Engine.load(model, EngineOptions(slots=1, warm=False)) as engine:
+        again = Summariser(chat.installation.services.log, engine)
+        await asyncio.gather(*(again.handle(delivery) for _ in range(3)))
+    assert await summaries_of(person, conversation_id) == written
+    assert [summary["version"] for summary in written] == list(range(len(written), 0, -1))
 
 
 async def test_the_notes_of_a_conversation_are_events_for_nobody_but_its_owner(

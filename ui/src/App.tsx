@@ -7,6 +7,7 @@ import { navigate, type RouteName, useRoute } from "./router"
 import { AccountProvider, meKey, useMe } from "./session"
 
 const Auth = lazy(() => import("./auth/Auth"))
+const Owed = lazy(() => import("./auth/Owed"))
 const Shell = lazy(() => import("./shell/Shell"))
 
 const outsideModes: Partial<Record<RouteName, "in" | "up" | "reset">> = {
@@ -56,7 +57,7 @@ export function App() {
           />
         ) : (
           <AccountProvider value={me.data}>
-            <Shell key={me.data.id} />
+            {me.data.owes_second_factor ? <Owed /> : <Shell key={me.data.id} />}
           </AccountProvider>
         )}
         <Toasts />

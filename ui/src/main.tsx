@@ -3,13 +3,23 @@ import "@fontsource-variable/newsreader/opsz.css"
 import "@fontsource-variable/newsreader/wght-italic.css"
 import "@fontsource-variable/jetbrains-mono/wght.css"
 import "./theme/index.css"
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query"
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query"
 import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
-import { ApiError } from "@/api/client"
+import { ApiError, hasCode } from "@/api/client"
 import { App } from "./App"
+import { meKey } from "./session"
 
-const queries = new QueryClient({
+/** What the server says once a session is not what it was: who one is gets asked anew. */
+const outdated = ["not_authenticated", "account_suspended", "second_factor_missing"]
+
+const queries: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error) => {
+      if (outdated.some((code) => hasCode(error, code)))
+        void queries.invalidateQueries({ queryKey: meKey })
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 15_000,

@@ -34,7 +34,7 @@ from liminal.identity.sessions import SessionRow
 auth = Noun("auth")
 
 
-def account_view(row: AccountRow) -> Account:
+def account_view(call: Call, row: AccountRow) -> Account:
     """An account as its holder sees it."""
     return Account(
         id=row.account_id,
@@ -45,6 +45,7 @@ def account_view(row: AccountRow) -> Account:
         plan=row.plan,
         created_at=row.created_at,
         second_factor=row.second_factor,
+        owes_second_factor=call.services.identity.owes_second_factor(row),
     )
 
 
@@ -73,7 +74,7 @@ async def signup(call: Call, json: Signup) -> AccountReply:
     account = await identity.signup(new, call.address)
     session = await identity.open_session(account, call.user_agent, call.address)
     call.sign_in(session.token, session.max_age)
-    return AccountReply(account=account_view(account))
+    return AccountReply(account=account_view(call, account))
 
 
 @auth.route("POST", "/v1/auth/login", action="account.login", reply=LoginReply, errors=(401,))
@@ -90,7 +91,7 @@ async def login(call: Call, json: Login) -> LoginReply:
     if call.maybe_actor is not None and call.maybe_actor.credential is Credential.SESSION:
         # signing in again ends the session that the browser held (ASVS 7.2.4)
         await identity.end_credential(call.maybe_actor)
-    view = account_view(account)
+    view = account_view(call, account)
     if json.client == "api":
         tokens = await identity.open_family(account, call.user_agent, call.address)
         return LoginReply(
@@ -166,14 +167,14 @@ async def reset_password(call: Call, json: PasswordReset) -> AccountReply:
     account = await call.services.identity.reset_password(
         json.token, json.new.get_secret_value(), json.otp, call.address
     )
-    return AccountReply(account=account_view(account))
+    return AccountReply(account=account_view(call, account))
 
 
 @auth.route("GET", "/v1/auth/me", action="account.read", reply=AccountReply)
 async def me(call: Call) -> AccountReply:
     """The signed-in account."""
     return AccountReply(
-        account=account_view(await call.services.identity.accounts.get(call.actor.account_id))
+        account=account_view(call, await call.services.identity.accounts.get(call.actor.account_id))
     )
 
 

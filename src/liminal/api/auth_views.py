@@ -83,7 +83,10 @@ class Code(Body):
 
 
 class Account(View):
-    """An account as its holder sees it."""
+    """An account as its holder sees it.
+
+    owes_second_factor: one is demanded here; until it is set up, all else is refused.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -97,6 +100,7 @@ class Account(View):
                     "plan": "free",
                     "created_at": "2026-11-23T17:00:00Z",
                     "second_factor": False,
+                    "owes_second_factor": False,
                 }
             ]
         }
@@ -110,6 +114,7 @@ class Account(View):
     plan: str
     created_at: datetime
     second_factor: bool
+    owes_second_factor: bool
 
 
 class AccountReply(View):

@@ -98,6 +98,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "token_replayed": 401,
     "account_suspended": 401,
     "reauthentication_required": 403,
+    "second_factor_missing": 403,
     "forbidden": 403,
     "insufficient_scope": 403,
     "cross_site_request": 403,

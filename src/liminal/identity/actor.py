@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
+
+Demand = Literal["nobody", "admins", "everyone"]
+"""Whose accounts have to have a second factor."""
 
 
 class Role(StrEnum):
@@ -31,6 +35,7 @@ class Actor:
         credential_id: the session, refresh family or API key that was presented.
         authenticated_at: when the password (and second factor) were last entered; None for API keys.
         scopes: what an API key may do; None when the credential is not limited.
+        owes_second_factor: it has to have one here, and has none: all that it may do is to set one up.
     """
 
     account_id: UUID
@@ -42,3 +47,9 @@ class Actor:
     authenticated_at: datetime | None
     scopes: frozenset[str] | None = None
     suspended: bool = False
+    owes_second_factor: bool = False
+
+
+def demanded_of(role: Role, demand: Demand) -> bool:
+    """Whether an account of this role has to have a second factor."""
+    return demand == "everyone" or (demand == "admins" and role is Role.ADMIN)

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from liminal.identity.actor import Actor, Credential, Role
+from liminal.identity.actor import Actor, Credential, Demand, Role
 from liminal.identity.errors import Forbidden, HiddenResource
 from liminal.identity.journal import Journal
 from liminal.identity.opaque import new_token, token_hash
-from liminal.identity.sessions import TOUCH, actor_from
+from liminal.identity.sessions import ACTOR_COLUMNS, TOUCH, actor_from
 from liminal.identity.signals import Signals
 from liminal.log.events import AccountApiKeyCreated, AccountApiKeyRevoked
 from liminal.log.ids import new_id
@@ -62,8 +62,10 @@ def _row(row: Record) -> ApiKeyRow:
 class ApiKeys:
     """Makes, finds and revokes API keys."""
 
-    def __init__(self, pool: Pool, journal: Journal, signals: Signals) -> None:
+    def __init__(self, pool: Pool, journal: Journal, signals: Signals, demand: Demand) -> None:
+        """``demand``: whose accounts have to have a second factor."""
         self._pool = pool
+        self._demand: Demand = demand
         self._journal = journal
         self._signals = signals
 
@@ -109,7 +111,7 @@ class ApiKeys:
     async def _actor(self, condition: str, value: bytes | UUID) -> Actor | None:
         row = await self._pool.fetchrow(
             f"""SELECT k.id, k.account_id, k.scopes, k.last_used_at, NULL::timestamptz AS authenticated_at,
-                       a.tenant_id, a.role, a.plan, c.suspended OR a.suspended OR a.deleted AS suspended
+                       {ACTOR_COLUMNS}
                 FROM vault.api_keys k
                 JOIN vault.credentials c ON c.account_id = k.account_id AND NOT c.pending
                 JOIN read.accounts a ON a.account_id = k.account_id
@@ -123,7 +125,7 @@ class ApiKeys:
             await self._pool.execute(
                 "UPDATE vault.api_keys SET last_used_at = now() WHERE id = $1", row["id"]
             )
-        return actor_from(row, Credential.API_KEY, frozenset(row["scopes"]))
+        return actor_from(row, Credential.API_KEY, self._demand, frozenset(row["scopes"]))
 
     async def of_account(self, account_id: UUID) -> list[ApiKeyRow]:
         """The keys of an account that are alive, newest first."""

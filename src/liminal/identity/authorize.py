@@ -17,6 +17,7 @@ from liminal.identity.errors import (
     InsufficientScope,
     NotAuthenticated,
     ReauthenticationRequired,
+    SecondFactorMissing,
 )
 
 SYSTEM_TENANT = "00000000-0000-4000-8000-000000000001"
@@ -68,16 +69,19 @@ class Rule:
     Attributes:
         scope: what an API key must have been given; None means that no API key may do this.
         fresh: the password must have been entered within :data:`FRESH`.
+        unproven: also for who still owes the second factor that is demanded here.
     """
 
     audience: Audience
     scope: str | None = None
     fresh: bool = False
+    unproven: bool = False
 
 
 _PUBLIC = Rule(Audience.PUBLIC)
 _ACCOUNT = Rule(Audience.ACCOUNT)
 _FRESH = Rule(Audience.ACCOUNT, fresh=True)
+_UNPROVEN = Rule(Audience.ACCOUNT, unproven=True)
 _OPERATOR = Rule(Audience.OPERATOR, scope="admin")
 
 RULES: dict[str, Rule] = {
@@ -88,19 +92,19 @@ RULES: dict[str, Rule] = {
     "account.login": _PUBLIC,
     "account.refresh": _PUBLIC,
     "account.reset_password": _PUBLIC,
-    "account.read": Rule(Audience.ACCOUNT, scope="conversations:read"),
-    "account.logout": _ACCOUNT,
-    "account.reauthenticate": _ACCOUNT,
-    "account.change_password": _ACCOUNT,
-    "settings.read": Rule(Audience.ACCOUNT, scope="conversations:read"),
+    "account.read": Rule(Audience.ACCOUNT, scope="conversations:read", unproven=True),
+    "account.logout": _UNPROVEN,
+    "account.reauthenticate": _UNPROVEN,
+    "account.change_password": _UNPROVEN,
+    "settings.read": Rule(Audience.ACCOUNT, scope="conversations:read", unproven=True),
     "settings.change": _ACCOUNT,
     "session.list": _ACCOUNT,
     "session.revoke": Rule(Audience.OWNER, fresh=True),
     "api_key.list": _ACCOUNT,
     "api_key.create": _FRESH,
     "api_key.revoke": Rule(Audience.OWNER),
-    "second_factor.begin": _FRESH,
-    "second_factor.confirm": _FRESH,
+    "second_factor.begin": Rule(Audience.ACCOUNT, fresh=True, unproven=True),
+    "second_factor.confirm": Rule(Audience.ACCOUNT, fresh=True, unproven=True),
     "second_factor.remove": _FRESH,
     "socket.open": Rule(Audience.ACCOUNT, scope="chat"),
     "model.list": Rule(Audience.ACCOUNT, scope="models"),
@@ -145,7 +149,8 @@ def authorize(actor: Actor | None, action: str, resource: Owned | None = None) -
     body is valid, or a thing exists, before it is known that they may ask.
 
     Raises:
-        NotAuthenticated, AccountSuspended, InsufficientScope, ReauthenticationRequired, Forbidden,
+        NotAuthenticated, AccountSuspended, SecondFactorMissing, InsufficientScope,
+        ReauthenticationRequired, Forbidden,
         HiddenResource (someone else's: answered as if it did not exist).
         KeyError: the action is not in the table.
     """
@@ -156,6 +161,8 @@ def authorize(actor: Actor | None, action: str, resource: Owned | None = None) -
         raise NotAuthenticated("Sign in first.")
     if actor.suspended:
         raise AccountSuspended("This account is suspended.")
+    if actor.owes_second_factor and not rule.unproven:
+        raise SecondFactorMissing("Set up a second factor first: it is demanded here.")
     if actor.scopes is not None:
         if rule.scope is None:
             raise InsufficientScope("An API key cannot do this; sign in.", action=action)

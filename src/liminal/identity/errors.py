@@ -31,6 +31,12 @@ class SecondFactorRequired(IdentityError):
     code: ClassVar[str] = "second_factor_required"
 
 
+class SecondFactorMissing(IdentityError):
+    """This installation demands a second factor of the account, which has none yet."""
+
+    code: ClassVar[str] = "second_factor_missing"
+
+
 class InvalidSecondFactor(IdentityError):
     """The one-time or recovery code is wrong, expired or used."""
 

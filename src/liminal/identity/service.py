@@ -7,7 +7,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from liminal.identity.accounts import AccountRow, Accounts, NewAccount
-from liminal.identity.actor import Actor, Credential
+from liminal.identity.actor import Actor, Credential, Demand, Role, demanded_of
 from liminal.identity.api_keys import PREFIX as API_KEY_PREFIX
 from liminal.identity.api_keys import ApiKeys
 from liminal.identity.errors import InvalidToken
@@ -36,22 +36,29 @@ class Identity:
         *,
         namespace: str,
         rate_factor: float = 1.0,
+        second_factor: Demand = "nobody",
         passwords: Passwords | None = None,
     ) -> None:
+        """``second_factor``: whose accounts have to have one."""
         pool = log.pool
+        self._demand: Demand = second_factor
         self.passwords = passwords or Passwords()
         self.journal = Journal(log)
         self.limits = Limits(redis, namespace, rate_factor)
         self.signals = Signals(redis, namespace)
         self.tickets = Tickets(redis, namespace)
-        self.sessions = Sessions(pool)
+        self.sessions = Sessions(pool, second_factor)
         self.signing_keys = SigningKeys(pool, log.vault)
         self.tokens = Tokens(pool, self.signing_keys, self.sessions, self.journal, self.signals)
-        self.api_keys = ApiKeys(pool, self.journal, self.signals)
+        self.api_keys = ApiKeys(pool, self.journal, self.signals, second_factor)
         self.accounts = Accounts(pool, log, self.journal, self.passwords, self.sessions, self.signals)
         self.second_factor = SecondFactor(pool, log.vault, self.journal)
         self.preferences = Preferences(pool, self.journal)
         self.login = Login(pool, self.passwords, self.accounts, self.second_factor, self.limits)
+
+    def owes_second_factor(self, account: AccountRow) -> bool:
+        """Whether the account has to have a second factor here, and has none yet."""
+        return demanded_of(Role(account.role), self._demand) and not account.second_factor
 
     async def signup(self, new: NewAccount, address: str) -> AccountRow:
         """An account for whoever asks from ``address``. Raises RateLimited and what ``create`` raises."""

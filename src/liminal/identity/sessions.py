@@ -13,7 +13,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from liminal.identity.actor import Actor, Credential, Role
+from liminal.identity.actor import Actor, Credential, Demand, Role, demanded_of
 from liminal.identity.errors import HiddenResource
 from liminal.identity.opaque import new_token, token_hash
 from liminal.log.ids import new_id
@@ -53,9 +53,16 @@ class OpenedSession:
     max_age: int
 
 
-_ACTOR = """
-    a.tenant_id, a.role, a.plan, c.suspended OR a.suspended OR a.deleted AS suspended
-    FROM {table} s
+ACTOR_COLUMNS = """
+    a.tenant_id, a.role, a.plan, c.suspended OR a.suspended OR a.deleted AS suspended,
+    EXISTS (SELECT FROM vault.second_factors f
+            WHERE f.account_id = a.account_id AND f.confirmed_at IS NOT NULL) AS second_factor
+"""
+"""What every kind of credential asks of ``vault.credentials c`` and ``read.accounts a``."""
+
+_ACTOR = f"""
+    {ACTOR_COLUMNS}
+    FROM {{table}} s
     JOIN vault.credentials c ON c.account_id = s.account_id AND NOT c.pending
     JOIN read.accounts a ON a.account_id = s.account_id
 """
@@ -83,18 +90,22 @@ _LIST = """
 """
 
 
-def actor_from(row: Record, credential: Credential, scopes: frozenset[str] | None = None) -> Actor:
+def actor_from(
+    row: Record, credential: Credential, demand: Demand, scopes: frozenset[str] | None = None
+) -> Actor:
     """The actor of a joined credential row."""
+    role = Role(row["role"])
     return Actor(
         account_id=row["account_id"],
         tenant_id=row["tenant_id"],
-        role=Role(row["role"]),
+        role=role,
         plan=row["plan"],
         credential=credential,
         credential_id=row["id"],
         authenticated_at=row["authenticated_at"],
         scopes=scopes,
         suspended=row["suspended"],
+        owes_second_factor=demanded_of(role, demand) and not row["second_factor"],
     )
 
 
@@ -115,8 +126,10 @@ def _session_row(row: Record) -> SessionRow:
 class Sessions:
     """Opens, finds and ends sessions."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, demand: Demand) -> None:
+        """``demand``: whose accounts have to have a second factor."""
         self._pool = pool
+        self._demand: Demand = demand
 
     async def open(self, account_id: UUID, user_agent: str, address: str) -> OpenedSession:
         """Sign an account in, with a token that has never been seen before."""
@@ -153,7 +166,7 @@ class Sessions:
         if row is None:
             return None
         await self._touch("vault.sessions", row)
-        return actor_from(row, Credential.SESSION)
+        return actor_from(row, Credential.SESSION, self._demand)
 
     async def family_actor(self, family_id: UUID) -> Actor | None:
         """Who holds this token family; None when it is unknown, expired or revoked."""
@@ -161,7 +174,7 @@ class Sessions:
         if row is None:
             return None
         await self._touch("vault.token_families", row)
-        return actor_from(row, Credential.TOKEN)
+        return actor_from(row, Credential.TOKEN, self._demand)
 
     async def _touch(self, table: str, row: Record) -> None:
         if datetime.now(UTC) - row["last_used_at"] > TOUCH:

@@ -4,12 +4,11 @@ import { accounts } from "@/api/calls"
 import { hasCode, wordsOf } from "@/api/client"
 import type { Account } from "@/api/types"
 import { Button } from "@/parts/Button"
-import { Wordmark } from "@/parts/Door"
 import { Field } from "@/parts/Field"
 import { Link } from "@/parts/Link"
 import { toast } from "@/parts/Toasts"
 import { navigate } from "@/router"
-import { Threshold } from "./Threshold"
+import { Doorway, Title } from "./Doorway"
 
 interface Props {
   mode: "in" | "up" | "reset"
@@ -18,33 +17,11 @@ interface Props {
 
 export default function Auth({ mode, onSignedIn }: Props) {
   return (
-    <div className="grid h-full overflow-y-auto bg-sheet lg:grid-cols-[minmax(26rem,1fr)_minmax(0,1.15fr)]">
-      <aside className="relative h-44 overflow-hidden sm:h-56 lg:order-2 lg:h-full">
-        <Threshold className="absolute inset-0 size-full" />
-        <p className="absolute right-10 bottom-10 left-10 hidden max-w-md font-serif text-3xl leading-[1.12] font-[340] tracking-[-0.02em] text-[#fdf3e0] text-balance lg:block">
-          A chat that learns from the people who use it.
-        </p>
-      </aside>
-      <main className="flex flex-col px-6 py-8 sm:px-12 lg:overflow-y-auto lg:px-[max(3rem,12%)] lg:py-10">
-        <Wordmark className="text-lg" />
-        <div className="my-auto w-full max-w-sm py-10">
-          {mode === "in" && <SignIn onSignedIn={onSignedIn} />}
-          {mode === "up" && <SignUp onSignedIn={onSignedIn} />}
-          {mode === "reset" && <Reset />}
-        </div>
-      </main>
-    </div>
-  )
-}
-
-function Title({ children, below }: { children: string; below: string }) {
-  return (
-    <header className="settle mb-8">
-      <h1 className="font-serif text-3xl leading-tight font-[380] tracking-[-0.022em]">
-        {children}
-      </h1>
-      <p className="mt-2 text-base text-soft">{below}</p>
-    </header>
+    <Doorway>
+      {mode === "in" && <SignIn onSignedIn={onSignedIn} />}
+      {mode === "up" && <SignUp onSignedIn={onSignedIn} />}
+      {mode === "reset" && <Reset />}
+    </Doorway>
   )
 }
 

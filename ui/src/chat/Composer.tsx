@@ -11,18 +11,18 @@ export function Composer({ running, big = false }: { running: boolean; big?: boo
   const { send_on_enter } = usePreferences()
   const tooLong = text.length > MAX_CONTENT
   const look =
-    "grid h-10 w-9 shrink-0 place-items-center rounded-t-full rounded-b-md pt-1 transition-colors [&_svg]:size-4.5"
+    "ml-auto grid h-10 w-9 shrink-0 place-items-center rounded-t-full rounded-b-md pt-1 transition-colors [&_svg]:size-4.5"
   return (
     <div className="mx-auto w-full max-w-[46rem]">
       <ComposerPrimitive.Root
-        className="flex items-end gap-2 rounded-xl border border-line-strong bg-raised p-2 shadow-1 transition-[border-color,box-shadow] focus-within:border-tide focus-within:shadow-2"
+        className="flex flex-wrap items-end gap-2 rounded-xl border border-line-strong bg-raised p-2 shadow-1 transition-[border-color,box-shadow] focus-within:border-tide focus-within:shadow-2"
         onSubmitCapture={(event) => {
           if (!tooLong) return
           event.preventDefault()
           event.stopPropagation()
         }}
       >
-        <LearnedSwitch />
+        {!big && <LearnedSwitch />}
         <ComposerPrimitive.Input
           data-composer
           autoFocus={matchMedia("(hover: hover)").matches}
@@ -35,8 +35,9 @@ export function Composer({ running, big = false }: { running: boolean; big?: boo
           aria-label="Message"
           aria-invalid={tooLong || undefined}
           placeholder={big ? "What is on your mind?" : "Write on"}
-          className="min-h-10 flex-1 resize-none bg-transparent py-2 text-base leading-relaxed outline-none placeholder:text-faint sm:text-[1rem]"
+          className={`min-h-10 min-w-0 flex-1 resize-none bg-transparent py-2 text-base leading-relaxed outline-none placeholder:text-faint sm:text-[1rem] ${big ? "basis-full px-3" : ""}`}
         />
+        {big && <LearnedSwitch />}
         {running ? (
           <ComposerPrimitive.Cancel
             aria-label="Stop"

@@ -3,7 +3,6 @@ import { type FormEvent, useMemo, useState } from "react"
 import { encode } from "uqr"
 import { accounts } from "@/api/calls"
 import { hasCode, wordsOf } from "@/api/client"
-import type { Account } from "@/api/types"
 import { Button } from "@/parts/Button"
 import { Dialog, DialogBody } from "@/parts/Dialog"
 import { Field } from "@/parts/Field"
@@ -18,8 +17,7 @@ export function SecondFactor() {
   const queries = useQueryClient()
   const { run, prompt } = useConfirmed(account.second_factor)
   const [setup, setSetup] = useState<{ uri: string; secret: string } | null>(null)
-  const mark = (on: boolean) =>
-    queries.setQueryData<Account>(meKey, (me) => me && { ...me, second_factor: on })
+  const lookAgain = () => queries.invalidateQueries({ queryKey: meKey })
 
   const fail = (error: unknown) => {
     if (hasCode(error, "reauthentication_required")) return
@@ -33,7 +31,7 @@ export function SecondFactor() {
   const remove = useMutation({
     mutationFn: () => run(accounts.removeSecondFactor),
     onSuccess: () => {
-      mark(false)
+      void lookAgain()
       toast("The second factor is off.")
     },
     onError: fail,
@@ -56,7 +54,7 @@ export function SecondFactor() {
         </Button>
       )}
       {prompt}
-      {setup && <Setup {...setup} onDone={() => mark(true)} onClose={() => setSetup(null)} />}
+      {setup && <Setup {...setup} onDone={lookAgain} onClose={() => setSetup(null)} />}
     </Setting>
   )
 }
