@@ -15,7 +15,7 @@ from string import ascii_lowercase
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from tests.engine.models import byte_tokenizer, lively_params, tiny_config, write_model
 from tests.stack.running import Stack
 from tests.ui.visitor import Visitor, watch
@@ -26,6 +26,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 # as root, and on a machine without a display or a graphics card
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 LAYERS = 4
 
 

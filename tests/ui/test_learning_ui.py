@@ -18,6 +18,8 @@ Arrive = Callable[..., Visitor]
 TRAINED_WITHIN = 600_000
 """A run and its gate take a minute, and several on two cores that do other things too."""
 CLUSTERED_WITHIN = 90_000
+TRIED_WITHIN = 60_000
+"""The reaction that tries a policy does so beside the ones that train."""
 BEGUN = re.compile(r"[\s\S]{20}")
 WANTED = "so it is and so it was and so it will be"
 
@@ -276,7 +278,7 @@ def test_a_change_of_a_policy_is_proposed_tried_approved_and_taken_back(admin: V
     admin.shot("policy-editor")
     editor.get_by_role("button", name="Propose it").click()
     proposed = page.get_by_role("listitem").filter(has_text="Three are enough.")
-    expect(proposed.last).to_contain_text("Tried on")
+    expect(proposed.last).to_contain_text("Tried on", timeout=TRIED_WITHIN)
     expect(proposed.last).to_contain_text(re.compile("would have (gone|changed)"))
     admin.shot("policies")
     proposed.last.get_by_role("button", name="Approve").click()
