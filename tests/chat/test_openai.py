@@ -111,6 +111,37 @@ async def test_a_stream_says_the_same_as_the_whole_answer(client: openai.AsyncOp
     assert usage.completion_tokens == whole.usage.completion_tokens
 
 
+async def test_logprobs_are_told_of_every_token_whole_and_streamed(client: openai.AsyncOpenAI) -> None:
+    asked: dict[str, Any] = {"model": "llama", "messages": QUESTION, "max_tokens": 16, "temperature": 0}
+    whole = await client.chat.completions.create(**asked, logprobs=True, top_logprobs=3)
+    told = whole.choices[0].logprobs
+    assert told is not None
+    assert told.content is not None
+    assert whole.usage is not None
+    assert len(told.content) == whole.usage.completion_tokens
+    # parts of a code point have no text of their own
+    written = [token.token for token in told.content if token.bytes is not None]
+    assert written
+    assert all(text in (whole.choices[0].message.content or "") for text in written)
+    for token in told.content:
+        assert token.token == token.top_logprobs[0].token, "greedy takes the likeliest"
+        assert token.logprob == token.top_logprobs[0].logprob < 0
+        assert len(token.top_logprobs) == 3
+    streamed: list[float] = []
+    async for chunk in await client.chat.completions.create(**asked, logprobs=True, stream=True):
+        for choice in chunk.choices:
+            if choice.logprobs is not None:
+                streamed += [token.logprob for token in choice.logprobs.content or ()]
+    assert streamed == [token.logprob for token in told.content]
+
+    text = await client.completions.create(model="llama", prompt="hello", max_tokens=8, logprobs=2)
+    weights = text.choices[0].logprobs
+    assert weights is not None
+    assert weights.tokens is not None
+    assert weights.text_offset == [len("".join(weights.tokens[:at])) for at in range(len(weights.tokens))]
+    assert [len(top) for top in weights.top_logprobs or ()] == [2] * len(weights.tokens)
+
+
 async def test_several_answers_differ_by_their_seeds(client: openai.AsyncOpenAI) -> None:
     done = await client.chat.completions.create(
         model="llama", messages=QUESTION, max_tokens=12, n=3, seed=5, temperature=1
@@ -119,8 +150,10 @@ async def test_several_answers_differ_by_their_seeds(client: openai.AsyncOpenAI)
 
 
 async def test_what_is_not_supported_is_refused_by_name(client: openai.AsyncOpenAI) -> None:
-    with pytest.raises(openai.UnprocessableEntityError, match="logprobs"):
-        await client.chat.completions.create(model="llama", messages=QUESTION, logprobs=True)
+    with pytest.raises(openai.UnprocessableEntityError, match="logit_bias"):
+        await client.chat.completions.create(model="llama", messages=QUESTION, logit_bias={"1": 5})
+    with pytest.raises(openai.UnprocessableEntityError, match="top_logprobs"):
+        await client.chat.completions.create(model="llama", messages=QUESTION, top_logprobs=2)
     with pytest.raises(openai.UnprocessableEntityError, match="no model"):
         await client.chat.completions.create(model="another", messages=QUESTION)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.learning.test_dataset import lesson
 
 from liminal.learning.adapters.watch import Judged as Answers
 from liminal.learning.adapters.watch import worse_beyond_chance
-from liminal.learning.gate.judge import Judged, held_out_figure, interval
+from liminal.learning.evidence.dataset import DataSet
+from liminal.learning.gate.judge import Judged, held_out_figure, interval, regressions_figure
 
 
 def judged(gains: list[float], *, fresh: bool = True) -> list[Judged]:
     """Lessons whose wanted answers became likelier by these gains, in nats a token."""
-    return [Judged(lesson(number), 1.0, 1.0 - gain, None, None, fresh) for number, gain in enumerate(gains)]
+    return [
+        Judged(lesson(number), 1.0, 1.0, 1.0 - gain, None, None, fresh) for number, gain in enumerate(gains)
+    ]
 
 
 def test_ten_lessons_that_all_gain_pass() -> None:
@@ -39,6 +44,20 @@ def test_noise_passes_as_seldom_as_the_level_says() -> None:
     for count in (4, 6, 10):
         passed = sum((interval(rng.normal(0, 1, count), 0.95, 0)[0] or -1) > 0 for _ in range(trials))
         assert passed / trials <= 0.05, f"{passed} of {trials} with {count} lessons"
+
+
+def test_who_turned_round_is_not_held_to_what_they_wanted_before() -> None:
+    def pairs(turned: int, before: int = 40) -> list[Judged]:
+        return [
+            Judged(lesson(number), weight, 1.0, 0.9, number < before, number >= before, number >= before)
+            for number, weight in enumerate(DataSet(tuple(map(lesson, range(before + turned)))).recency)
+        ]
+
+    assert not regressions_figure(pairs(6), 0).passed
+    assert regressions_figure(pairs(14), 0).passed
+    same = regressions_figure([replace(item, kept_after=item.kept_before) for item in pairs(6)], 0)
+    assert same.passed
+    assert same.candidate == same.baseline
 
 
 def test_a_version_is_worse_only_beyond_chance() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -66,14 +67,18 @@ async def post_turn(call: Call, json: NewTurn) -> FinishedTurn:
     )
 
 
-async def answer_of(call: Call, begun: Begun) -> dict[str, Any]:
-    """The message of a turn's last frame, once the history shows it too.
+async def answer_of(
+    call: Call, begun: Begun, hear: Callable[[dict[str, Any]], None] | None = None
+) -> dict[str, Any]:
+    """The message of a turn's last frame, once the history shows it too; ``hear`` gets its token frames.
 
     Raises TurnEnded when the turn failed or was cancelled.
     """
     last: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
-    def sink(_turn: UUID, _seq: int, _kind: str, frame: bytes, final: bool) -> bool:
+    def sink(_turn: UUID, _seq: int, kind: str, frame: bytes, final: bool) -> bool:
+        if hear is not None and kind == "token":
+            hear(orjson.loads(frame))
         if final and not last.done():
             last.set_result(orjson.loads(frame))
         return True

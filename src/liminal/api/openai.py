@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from liminal.api.call import Call
 from liminal.api.chat import answer_of
 from liminal.api.endpoint import Noun
 from liminal.api.errors import NotReady
+from liminal.api.openai_forms import ChatForm, Form, TextForm
 from liminal.api.openai_views import AnyReply, ChatCompletionRequest, CompletionRequest, Generation
 from liminal.api.reply import json_response
 from liminal.chat.transcripts import Line
@@ -37,7 +37,7 @@ async def create_chat_completion(call: Call, json: ChatCompletionRequest) -> Res
     constraint = json.response_format.constraint if json.response_format else None
     options = json.turn_options(await _base(call), system, json_schema=constraint)
     lines = [Line(m.role, m.text) for m in json.messages if m.role in ("user", "assistant")]
-    return await _answer(call, json, system, lines, options, _Chat(json.model))
+    return await _answer(call, json, system, lines, options, ChatForm(json.model))
 
 
 @openai.route("POST", "/v1/completions", action="chat.turn", reply=AnyReply, slot="turn", errors=(502,))
@@ -45,7 +45,7 @@ async def create_completion(call: Call, json: CompletionRequest) -> Response:
     """OpenAI's text completions: the prompt is continued as it is, without a chat template."""
     json.refuse_missing("echo", "suffix")
     options = json.turn_options(await _base(call), None, raw=True)
-    return await _answer(call, json, None, [Line("user", json.prompt)], options, _Text(json.model))
+    return await _answer(call, json, None, [Line("user", json.prompt)], options, TextForm(json.model))
 
 
 async def _base(call: Call) -> str:
@@ -56,21 +56,29 @@ async def _base(call: Call) -> str:
 
 
 async def _answer(
-    call: Call, request: Generation, system: str | None, lines: list[Line], options: TurnOptions, form: _Form
+    call: Call, request: Generation, system: str | None, lines: list[Line], options: TurnOptions, form: Form
 ) -> Response:
     begun = await call.services.transcripts.begin(call.actor, system, lines, options, request.n)
     if request.stream:
         usage = request.stream_options is not None and request.stream_options.include_usage
         return StreamingResponse(_events(call, begun, form, usage), media_type="text/event-stream")
-    messages = await asyncio.gather(*(answer_of(call, turn) for turn in begun))
-    choices = [form.choice(i, m["content"], _finish(m)) for i, m in enumerate(messages)]
+    weighed: list[list[dict[str, Any]] | None] = [None if request.alternatives is None else [] for _ in begun]
+    messages = await asyncio.gather(
+        *(answer_of(call, turn, _gather(told)) for turn, told in zip(begun, weighed, strict=True))
+    )
+    choices = [form.choice(i, m["content"], _finish(m), weighed[i]) for i, m in enumerate(messages)]
     body = form.body(begun[0], choices)
     body["usage"] = _usage(messages)
     body["liminal"] = {"turns": [_ours(turn, message) for turn, message in zip(begun, messages, strict=True)]}
     return json_response(body)
 
 
-async def _events(call: Call, begun: list[Begun], form: _Form, with_usage: bool) -> AsyncGenerator[bytes]:
+def _gather(told: list[dict[str, Any]] | None) -> Callable[[dict[str, Any]], None] | None:
+    """What puts the log-probabilities of token frames into ``told``."""
+    return None if told is None else lambda frame: told.extend(frame.get("logprobs") or ())
+
+
+async def _events(call: Call, begun: list[Begun], form: Form, with_usage: bool) -> AsyncGenerator[bytes]:
     """Server-sent events of all answers as they come (WHATWG HTML, section 9.2), ``[DONE]`` last."""
     arrived: asyncio.Queue[tuple[int, dict[str, Any]]] = asyncio.Queue()
     index_of = {turn.turn_id: index for index, turn in enumerate(begun)}
@@ -90,7 +98,9 @@ async def _events(call: Call, begun: list[Begun], form: _Form, with_usage: bool)
             index, frame = await arrived.get()
             match frame["type"]:
                 case "token":
-                    yield _sse(form.chunk(begun[0], [form.delta(index, frame["text"])]))
+                    yield _sse(
+                        form.chunk(begun[0], [form.delta(index, frame["text"], frame.get("logprobs"))])
+                    )
                 case "message_done":
                     left -= 1
                     messages.append(frame["message"])
@@ -138,79 +148,3 @@ def _ours(turn: Begun, message: dict[str, Any]) -> dict[str, Any]:
         "message_id": message["id"],
         "trace": message["trace"],
     }
-
-
-class _Form:
-    """How chat and text completions differ on the wire."""
-
-    id_prefix = ""
-    whole = ""
-    part = ""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._created = int(time.time())
-
-    def _envelope(self, turn: Begun, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": f"{self.id_prefix}-{turn.turn_id.hex}",
-            "object": kind,
-            "created": self._created,
-            "model": self._model,
-            "choices": choices,
-        }
-
-    def body(self, turn: Begun, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return self._envelope(turn, self.whole, choices)
-
-    def chunk(self, turn: Begun, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return self._envelope(turn, self.part, choices)
-
-    def choice(self, index: int, text: str, finish: str) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def opening(self, index: int) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def delta(self, index: int, text: str) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def closing(self, index: int, finish: str) -> dict[str, Any]:
-        raise NotImplementedError
-
-
-class _Chat(_Form):
-    id_prefix, whole, part = "chatcmpl", "chat.completion", "chat.completion.chunk"
-
-    def choice(self, index: int, text: str, finish: str) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text, "refusal": None}
-        return {"index": index, "message": message, "finish_reason": finish, "logprobs": None}
-
-    def opening(self, index: int) -> dict[str, Any]:
-        return self._delta(index, {"role": "assistant", "content": ""}, None)
-
-    def delta(self, index: int, text: str) -> dict[str, Any]:
-        return self._delta(index, {"content": text}, None)
-
-    def closing(self, index: int, finish: str) -> dict[str, Any]:
-        return self._delta(index, {}, finish)
-
-    @staticmethod
-    def _delta(index: int, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
-        return {"index": index, "delta": delta, "finish_reason": finish, "logprobs": None}
-
-
-class _Text(_Form):
-    id_prefix, whole, part = "cmpl", "text_completion", "text_completion"
-
-    def choice(self, index: int, text: str, finish: str | None) -> dict[str, Any]:
-        return {"index": index, "text": text, "finish_reason": finish, "logprobs": None}
-
-    def opening(self, index: int) -> dict[str, Any]:
-        return self.choice(index, "", None)
-
-    def delta(self, index: int, text: str) -> dict[str, Any]:
-        return self.choice(index, text, None)
-
-    def closing(self, index: int, finish: str) -> dict[str, Any]:
-        return self.choice(index, "", finish)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from liminal.api.errors import InvalidRequest
 from liminal.api.schema import Body
 from liminal.chat.frames import MAX_CONTENT
+from liminal.engine.request import TOP_LOGPROBS
 from liminal.log.events import TurnOptions
 
 SAMPLING = ("top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty")
@@ -76,13 +77,17 @@ class Generation(Body):
     max_completion_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     stop: str | Annotated[list[str], Field(max_length=16)] | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**53)
-    logprobs: bool | int | None = None
     logit_bias: dict[str, float] | None = None
     liminal: Extension = Field(default_factory=Extension)
 
+    @property
+    def alternatives(self) -> int | None:
+        """How many likely tokens to tell at every place, with their logprobs; None: nothing of the kind."""
+        return None
+
     def refuse_missing(self, *fields: str) -> None:
         """Raise InvalidRequest for a field that asks for what turns do not have."""
-        for name in ("logprobs", "logit_bias", *fields):
+        for name in ("logit_bias", *fields):
             if getattr(self, name):
                 raise InvalidRequest(f"{name} is not supported here.", field=name)
 
@@ -95,6 +100,8 @@ class Generation(Body):
         if plus:
             adapters.setdefault(adapter, 1.0)
         sampling = {field: value for field in SAMPLING if (value := getattr(self, field)) is not None}
+        if self.alternatives is not None:
+            sampling["logprobs"] = self.alternatives
         more: dict[str, Any] = {name: value for name, value in extra.items() if value is not None}
         if sampling:
             more["sampling"] = sampling
@@ -144,6 +151,18 @@ class ChatCompletionRequest(Generation):
     functions: list[Any] | None = None
     audio: dict[str, Any] | None = None
     web_search_options: dict[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=TOP_LOGPROBS)
+
+    @model_validator(mode="after")
+    def _top_of_some(self) -> Self:
+        if self.top_logprobs is not None and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs: true")
+        return self
+
+    @property
+    def alternatives(self) -> int | None:
+        return (self.top_logprobs or 0) if self.logprobs else None
 
 
 class CompletionRequest(Generation):
@@ -153,6 +172,11 @@ class CompletionRequest(Generation):
     echo: bool = False
     suffix: str | None = None
     best_of: int | None = Field(default=None, ge=1, le=1)
+    logprobs: int | None = Field(default=None, ge=0, le=TOP_LOGPROBS)
+
+    @property
+    def alternatives(self) -> int | None:
+        return self.logprobs
 
 
 class AnyReply(BaseModel):

@@ -10,10 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from liminal.chat.context import ContextMessage, Count, branch_of, plain, room_for_prompt
+from liminal.chat.frames import Token, TokenLogprob, TopLogprob
 from liminal.chat.routing import Routing, route_to_base
 from liminal.chat.summaries import Window, summary_of_branch, window
 from liminal.engine.backend import Backend
-from liminal.engine.request import Request, Sampling
+from liminal.engine.request import Delta, Request, Sampling
 from liminal.errors import LiminalError
 from liminal.learning.adapters.serving import ServingAdapters
 from liminal.log.events import TurnOptions
@@ -107,9 +108,9 @@ class Answerer:
         )
 
     async def answer(
-        self, question: Question, routing: Routing, answer: Answer, emit: Callable[[str], None]
+        self, question: Question, routing: Routing, answer: Answer, emit: Callable[[Token], None]
     ) -> None:
-        """Decode into ``answer``, handing every piece of text to ``emit``.
+        """Decode into ``answer``, handing every piece of it to ``emit``.
 
         Raises PromptTooLong and what the backend raises.
         """
@@ -121,7 +122,8 @@ class Answerer:
                 if text := delta.text.replace("\x00", ""):
                     answer.first_token_at = answer.first_token_at or time.monotonic()
                     answer.text += text
-                    emit(text)
+                if text or delta.logprobs:
+                    emit(Token(text=text, logprobs=_logprobs(delta)))
                 answer.completion_tokens += len(delta.tokens)
                 if delta.usage is not None:
                     answer.prompt_tokens = delta.usage.prompt_tokens
@@ -186,10 +188,23 @@ class NoAnswerer:
         raise self._error
 
     async def answer(
-        self, question: Question, routing: Routing, answer: Answer, emit: Callable[[str], None]
+        self, question: Question, routing: Routing, answer: Answer, emit: Callable[[Token], None]
     ) -> None:
         """Raises the error that kept the model away."""
         raise self._error
+
+
+def _logprobs(delta: Delta) -> tuple[TokenLogprob, ...] | None:
+    if not delta.logprobs:
+        return None
+    return tuple(
+        TokenLogprob(
+            text=token.text,
+            logprob=token.logprob,
+            top=tuple(TopLogprob(text=text, logprob=logprob) for _, text, logprob in token.top),
+        )
+        for token in delta.logprobs
+    )
 
 
 def _counter(backend: Backend) -> Count:

@@ -161,11 +161,42 @@ class Routed(_Frame):
     seed: int
 
 
+class TopLogprob(BaseModel):
+    """A token that was likely at some place, and its log-probability in nats."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    logprob: float
+
+
+class TokenLogprob(TopLogprob):
+    """A token of the answer; ``top``: the likeliest ones there, as many as were asked for."""
+
+    top: tuple[TopLogprob, ...] = ()
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
 class Token(_Frame):
-    """More text of the answer. It never splits a code point."""
+    """More text of the answer. It never splits a code point.
+
+    logprobs: only where they were asked for: those of the tokens decoded since the frame before. The text may
+    lag behind them by what is held back for a code point or a stop string.
+    """
 
     type: Literal["token"] = "token"
     text: str
+    logprobs: tuple[TokenLogprob, ...] | None = Field(default=None, exclude_if=_absent)
+
+    def and_then(self, more: Token) -> Token:
+        """Both as one frame."""
+        logprobs = self.logprobs
+        if more.logprobs is not None:
+            logprobs = (*(logprobs or ()), *more.logprobs)
+        return Token(text=self.text + more.text, logprobs=logprobs)
 
 
 class Citation(_Frame):

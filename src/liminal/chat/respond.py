@@ -205,14 +205,14 @@ class Responder:
 
     async def _decode(self, turn: Turn, frames: OpenTurn, routing: Routing) -> None:
         """Decode while the routing is being recorded; no word leaves before it is."""
-        said, answer = _Continuation(frames.said), Answer()
+        said, answer = _Continuation(frames.said, frames.weighed), Answer()
 
-        def write(text: str) -> None:
-            if fresh := said.after(text):
-                self._writer.write(frames, Token(text=fresh))
+        def write(piece: Token) -> None:
+            if fresh := said.after(piece):
+                self._writer.write(frames, fresh)
 
         gate = _Gate(write)
-        work = asyncio.create_task(self._work(turn, routing, answer, lambda text: gate.emit(text)))
+        work = asyncio.create_task(self._work(turn, routing, answer, lambda piece: gate.emit(piece)))
         try:
             counts = await self._record(turn, routing)
             if counts is routing:
@@ -227,7 +227,9 @@ class Responder:
             return await self._decode(turn, frames, counts)
         return await self._finish(turn, frames, routing, answer)
 
-    async def _work(self, turn: Turn, routing: Routing, answer: Answer, emit: Callable[[str], None]) -> None:
+    async def _work(
+        self, turn: Turn, routing: Routing, answer: Answer, emit: Callable[[Token], None]
+    ) -> None:
         await self._log.wait_for(turn.position, PROJECTION)
         if turn.cancelled:
             return
@@ -337,27 +339,29 @@ class Responder:
 class _Gate:
     """Holds the words that come before it is opened."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[Token], None]) -> None:
         self._write = write
-        self._held: list[str] = []
-        self.emit: Callable[[str], None] = self._held.append
+        self._held: list[Token] = []
+        self.emit: Callable[[Token], None] = self._held.append
 
     def open(self) -> None:
         """Let out what was held, and what comes from now on."""
         self.emit = self._write
-        for text in self._held:
-            self._write(text)
+        for piece in self._held:
+            self._write(piece)
 
 
 class _Continuation:
     """Skips what clients were already sent, when an answer is decoded again from its beginning."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, said: str, weighed: int) -> None:
         self._said = len(said)
-        self._seen = 0
+        self._weighed = weighed
 
-    def after(self, text: str) -> str:
-        """The part of ``text`` that is new."""
-        before = self._seen
-        self._seen += len(text)
-        return text[max(0, self._said - before) :] if self._seen > self._said else ""
+    def after(self, piece: Token) -> Token | None:
+        """The part of ``piece`` that is new, None for nothing."""
+        logprobs = piece.logprobs or ()
+        fresh = Token(text=piece.text[self._said :], logprobs=logprobs[self._weighed :] or None)
+        self._said = max(0, self._said - len(piece.text))
+        self._weighed = max(0, self._weighed - len(logprobs))
+        return fresh if fresh.text or fresh.logprobs else None

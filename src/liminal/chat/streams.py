@@ -98,6 +98,7 @@ class OpenTurn:
 
     Attributes:
         said: the text that clients were already sent.
+        weighed: of how many tokens they were sent the log-probability.
         cancelled: somebody asked to stop it before it was opened.
     """
 
@@ -105,6 +106,7 @@ class OpenTurn:
     epoch: int
     seq: int = 0
     said: str = ""
+    weighed: int = 0
     finished: bool = False
     cancelled: bool = False
     types: set[str] = field(default_factory=set[str])
@@ -152,7 +154,7 @@ class FrameWriter:
             turn.types.add(kind)
             turn.finished = turn.finished or kind in FINAL_TYPES
             if kind == "token":
-                turn.said += orjson.loads(fields[b"f"])["text"]
+                _say(turn, Token.model_validate_json(fields[b"f"]))
         if turn.finished:
             await self._redis.zrem(self._keys.waiting, self._keys.frames(turn_id))
         return turn
@@ -163,11 +165,11 @@ class FrameWriter:
             raise Superseded("another worker holds this turn", turn_id=str(turn.turn_id))
         last = turn.pending[-1] if turn.pending else None
         if isinstance(last, Token) and isinstance(frame, Token):
-            turn.pending[-1] = Token(text=last.text + frame.text)
+            turn.pending[-1] = last.and_then(frame)
         else:
             turn.pending.append(frame)
         if isinstance(frame, Token):
-            turn.said += frame.text
+            _say(turn, frame)
         self._dirty[turn.turn_id] = turn
         self._wake.set()
 
@@ -225,6 +227,11 @@ class FrameWriter:
             self._dirty.pop(turn.turn_id, None)
         else:
             self._wake.set()
+
+
+def _say(turn: OpenTurn, frame: Token) -> None:
+    turn.said += frame.text
+    turn.weighed += len(frame.logprobs or ())
 
 
 def _arguments(turn: OpenTurn, frames: list[TURN_FRAMES]) -> list[Any]:

@@ -90,7 +90,7 @@ def _listen() -> None:
 
 
 def give_memory_back() -> None:
-    """Return what compiling took and freed: glibc keeps some 100 MB of it for a next time."""
+    """Return what compiling or loading a program took and freed: glibc keeps some 100 MB for a next time."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from liminal.engine.bank import AdapterRegistry
-from liminal.engine.compile_cache import give_memory_back, keep_compiled
+from liminal.engine.compile_cache import keep_compiled
 from liminal.engine.config import ModelConfig, model_name, read_config
 from liminal.engine.errors import BankFull, EngineClosed, ModelInvalid, QueueFull, RequestInvalid
 from liminal.engine.grammar import GrammarFactory
@@ -201,7 +201,6 @@ class Engine:
         for key in self.runner.program_keys():
             if self._closed is None:
                 self.runner.programs.keep(key)
-        give_memory_back()
 
     @property
     def kind(self) -> Literal["jax", "openai"]:

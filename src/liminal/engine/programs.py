@@ -27,7 +27,7 @@ from liminal.engine.cache import (
     read_span,
     write_span,
 )
-from liminal.engine.compile_cache import Compiling, ProgramStore
+from liminal.engine.compile_cache import Compiling, ProgramStore, give_memory_back
 from liminal.engine.config import ModelConfig
 from liminal.engine.mixing import FEW
 from liminal.engine.params import PAGE, TARGETS, Lora, LoraPair, PageGates, Params
@@ -136,6 +136,7 @@ class Programs:
                 program = self._compile(key)
             if self._store is not None and compiling.fresh:
                 self._store.save(key, program)
+        give_memory_back()
         return program
 
     def _compile(self, key: Key) -> Any:

@@ -61,7 +61,7 @@ def _after_hash(base: str, adapter: str) -> str:
 
 
 PROVIDERS: Mapping[str, Provider] = {
-    "liminal": Provider("parameter", LOCAL - {"logprobs"}, mixtures=True, fields=_mixture),
+    "liminal": Provider("parameter", LOCAL, mixtures=True, fields=_mixture),
     "vllm": Provider("model", LOCAL, model_id=_own_name),
     "sglang": Provider("model", LOCAL, model_id=_after_base),
     "lorax": Provider("parameter", LOCAL - {"min_p"}, fields=_lorax),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liminal.engine.training import TrainConfig, TrainingConfigInvalid
+from liminal.engine.training import Lesson, TrainConfig, TrainingConfigInvalid
 from liminal.engine.training.batch import Piece, size_above
 from liminal.engine.training.encoding import Encoded, joined
 from liminal.engine.training.plan import Item, Job, Kind, Plan, lay_out
@@ -59,9 +60,27 @@ def test_every_piece_has_a_place_of_its_own_in_a_row_of_its_adapter(
 
 def plan_of(items: int, **changes: object) -> Plan:
     config = TrainConfig(**{"batch_size": 4, "epochs": 3, **changes})  # type: ignore[arg-type]
-    return Plan(
-        [Job("a", tuple(Item(0, Kind.ANSWER, (sequence(8 + i),)) for i in range(items)), (), 1)], config
-    )
+    each = tuple(Item(0, Kind.ANSWER, (sequence(8 + i),)) for i in range(items))
+    return Plan([Job("a", each, (), tuple(range(items)), 1)], config)
+
+
+def test_a_pass_shows_each_example_as_often_as_its_lesson_says() -> None:
+    plan = plan_of(3, epochs=2)
+    plan.jobs = (replace(plan.jobs[0], places=Lesson(["a", "b", "c"], times=[1, 4, 2]).places),)  # pyright: ignore
+    assert plan.jobs[0].steps(plan.config) == 4
+    for epoch in range(2):
+        seen = [
+            len(item.taught) - 8
+            for step in (2 * epoch, 2 * epoch + 1)
+            for item in plan.jobs[0].step(step, plan.config)
+        ]
+        assert sorted(seen) == [0, 1, 1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("times", [[1], [1, -1, 1], [0, 0, 0]])
+def test_times_that_do_not_fit_their_examples_are_refused(times: list[int]) -> None:
+    with pytest.raises(TrainingConfigInvalid):
+        Lesson(["a", "b", "c"], times=times).places  # noqa: B018  # pyright: ignore
 
 
 def test_every_epoch_sees_every_example_once_in_another_order() -> None:

@@ -30,7 +30,9 @@ sys.path.insert(0, str(HERE.parent))
 
 from environment import CACHE, LOCK, peer_python  # noqa: E402 (the folder beside this one is no package)
 
-RANK = 16
+RANK, TOKENS = 16, 8
+REST = 0.4
+"""Seconds between two measurements."""
 GOALS = {"decode": 2.0, "mixed": 4.0, "sft full": 1.0, "sft chat": 1.0, "llama.cpp": 1.0}
 
 
@@ -70,16 +72,25 @@ class Peer:
         self._process.wait()
 
 
-def timed(run: Callable[[], object]) -> Callable[[], float]:
-    """Seconds of a call."""
+def timed(run: Callable[[], object], times: int = 1) -> Callable[[], float]:
+    """Seconds of a call, of ``times`` in a row; more than one follow a call that is not measured."""
 
     def measure() -> float:
+        if times > 1:
+            run()
         began = time.perf_counter()
-        run()
-        return time.perf_counter() - began
+        for _ in range(times):
+            run()
+        return (time.perf_counter() - began) / times
 
     measure()
     return measure
+
+
+def rested(measure: Callable[[], float]) -> float:
+    """A measurement once the other side is still: its threads spin for a while after their last product."""
+    time.sleep(REST)
+    return measure()
 
 
 def ours(name: str) -> Callable[[], float]:
@@ -88,10 +99,10 @@ def ours(name: str) -> Callable[[], float]:
         return timed(SftStep(next(w for w in WORKLOADS if w.name == name.split()[1]), RANK))
     config = shape_135m()
     if name != "mixed":
-        return timed(Steps(config, init_params(config)).step(1))
+        return timed(Steps(config, init_params(config)).step(1), TOKENS)
     steps = Steps(config, init_params(config), rows=8 * RANK)
     contents = [steps.registry.register(f"a{seed}", random_adapter(config, RANK, seed)) for seed in range(8)]
-    return timed(steps.step(8, [{content: 1.0} for content in contents]))
+    return timed(steps.step(8, [{content: 1.0} for content in contents]), TOKENS)
 
 
 def peer(name: str) -> Peer:
@@ -112,7 +123,7 @@ def compare(name: str, rounds: int) -> Figure:
     say(f"{name}: the peer")
     with peer(name) as other:
         say(f"{name}: {rounds} rounds in turns")
-        pairs = [(mine(), other()) for _ in range(rounds)]
+        pairs = [(rested(mine), rested(other)) for _ in range(rounds)]
     own, theirs = (median(column) * 1e3 for column in zip(*pairs, strict=True))
     speed = theirs / own
     goal = GOALS[name]

@@ -54,7 +54,7 @@ class SftStep:
         bank = TrainingBank.of([fresh_adapter(self.config, settings)], self.config)
         rng = np.random.default_rng(0)
         items = tuple(Item(0, Kind.ANSWER, (self._sequence(rng, *sizes),)) for sizes in workload.sequences)
-        self.plan = Plan([Job("bench", items, (), reference=1)], settings)
+        self.plan = Plan([Job("bench", items, (), tuple(range(len(items))), reference=1)], settings)
         self._table = stacked_gates([bank.gates([(0, 1.0)]), bank.gates([])])
         trained = bank.lora()
         self._state = (trained, initial_state(trained, self._settings))

@@ -21,11 +21,22 @@ class Lesson:
       examples: of any kinds; each kind has its loss, weighed by its share of a step.
       replay: answers that must not be forgotten (completions, conversations or documents).
       start: the adapter to continue; None begins anew. Its rank and α stay.
+      times: how often a pass shows each example; None shows each once.
     """
 
     examples: Sequence[Example]
     replay: Sequence[Example] = ()
     start: Adapter | None = None
+    times: Sequence[int] | None = None
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The examples of a pass, by index. Raises TrainingConfigInvalid for times that fit them not."""
+        if self.times is None:
+            return tuple(range(len(self.examples)))
+        if len(self.times) != len(self.examples) or min(self.times) < 0 or not any(self.times):
+            raise TrainingConfigInvalid("give every example a number of times, and one at least some")
+        return tuple(index for index, times in enumerate(self.times) for _ in range(times))
 
 
 def lesson_items(

@@ -61,25 +61,30 @@ def shuffled(seed: int, epoch: int, count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Job:
-    """What one adapter learns from. ``reference`` is its reference's line in the gate table."""
+    """What one adapter learns from.
+
+    places: the items of a pass, by index. reference: its reference's line in the gate table.
+    """
 
     name: str
     items: tuple[Item, ...]
     replay: tuple[Item, ...]
+    places: tuple[int, ...]
     reference: int
 
     def steps(self, config: TrainConfig) -> int:
         """Optimizer steps that this job takes part in."""
-        total = config.epochs * -(-len(self.items) // config.batch_size)
+        total = config.epochs * -(-len(self.places) // config.batch_size)
         return total if config.max_steps is None else min(total, config.max_steps)
 
     def step(self, index: int, config: TrainConfig) -> list[Item]:
         """The items of step ``index``; none once the job is done."""
         if index >= self.steps(config):
             return []
-        epoch, place = divmod(index, -(-len(self.items) // config.batch_size))
-        order = shuffled(config.seed, epoch, len(self.items))
-        own = [self.items[i] for i in order[place * config.batch_size : (place + 1) * config.batch_size]]
+        epoch, place = divmod(index, -(-len(self.places) // config.batch_size))
+        order = shuffled(config.seed, epoch, len(self.places))
+        chosen = order[place * config.batch_size : (place + 1) * config.batch_size]
+        own = [self.items[self.places[i]] for i in chosen]
         again = min(len(self.replay), round(config.replay_ratio * len(own)))
         picked = np.random.default_rng((config.seed, 1, index)).permutation(len(self.replay))[:again]
         return own + [self.replay[i] for i in sorted(picked)]

@@ -152,7 +152,8 @@ class TrainingRun:
             items, replay = lesson_items(lesson, number, encoder, self.config)
             continues = lesson.start is not None and self.config.reference == "start"
             base = len(self.lessons)
-            jobs.append(Job(name, items, replay, reference=base + 1 + number if continues else base))
+            reference = base + 1 + number if continues else base
+            jobs.append(Job(name, items, replay, lesson.places, reference))
         return jobs
 
     def _fingerprint(self) -> str:
@@ -160,7 +161,7 @@ class TrainingRun:
         digest = hashlib.sha256(self.model.fingerprint.encode())
         digest.update(json.dumps(settings, sort_keys=True).encode())
         for job, start in zip(self.plan.jobs, self.bank.adapters, strict=True):
-            digest.update(f"{job.name}\0{start.content_hash}\0{job.reference}".encode())
+            digest.update(f"{job.name}\0{start.content_hash}\0{job.reference}\0{job.places}".encode())
             for item in (*job.items, *job.replay):
                 digest.update(f"{item.kind.name}{item.sign}{item.replayed}".encode())
                 for sequence in item.sequences:

@@ -6,7 +6,7 @@ same run that did not learn it (cross-fitting over conversations); docs/decision
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from liminal.steering.learning_policy import Gate
 
 RESAMPLES = 10_000
 MICRO_TOKENS = 4096
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Judged:
     """One lesson at the gate.
 
     Attributes:
+        weight: what it counts beside the newest one.
         before, after: NLL a token of what was wanted, in nats: of what serves, and of an adapter of this run
             that did not learn the lesson; ``after`` is None where there was none.
         kept_before, kept_after: whether what was wanted is likelier than what was said instead; None without
@@ -40,6 +42,7 @@ class Judged:
     """
 
     lesson: Lesson
+    weight: float
     before: float
     after: float | None
     kept_before: bool | None
@@ -98,13 +101,7 @@ def judge(
     forgot = kept_figure("general_nll", model, candidate, general.one_form, policy.general_budget)
     told = kept_figure("told_nll", model, candidate, general.told, policy.told_budget)
     pairs = [item for item in judged if item.kept_before is not None]
-    before, after = sum(bool(p.kept_before) for p in pairs), sum(bool(p.kept_after) for p in pairs)
-    kept = Figure(
-        name="regressions",
-        candidate=float(after),
-        baseline=float(before),
-        passed=after >= before - policy.regressions,
-    )
+    kept = regressions_figure(pairs, policy.regressions)
     lost = sum(bool(item.kept_before) and not item.kept_after for item in pairs)
     return Report([better, forgot, told, kept], lost, judged)
 
@@ -130,23 +127,42 @@ def _judge_lessons(
         number: scores.logps[:, number] - scores.logps[:, len(wanted) + place]
         for place, number in enumerate(paired)
     }
-    folds, line = data.folds(), {name: 1 + index for index, name in enumerate(names)}
+    folds, recency = data.folds(), data.recency
+    line = {name: 1 + index for index, name in enumerate(names)}
     candidate = line[CANDIDATE]
     return [
         Judged(
             lesson=item,
+            weight=recency[place],
             before=float(scores.nll[0, number]),
             after=(
                 float(scores.nll[own, number])
-                if (own := line.get(fold_name(folds[index]))) is not None
+                if (own := line.get(fold_name(folds[place]))) is not None
                 else None
             ),
             kept_before=bool(margins[number][0] > 0) if number in margins else None,
             kept_after=bool(margins[number][candidate] > 0) if number in margins else None,
             fresh=not learned_before & set(item.feedback_ids),
         )
-        for number, (index, item) in enumerate(wanted)
+        for number, (place, item) in enumerate(wanted)
     ]
+
+
+def regressions_figure(pairs: Sequence[Judged], allowed: int) -> Figure:
+    """How many corrections are kept, newer ones counting more.
+
+    Whoever turned round wants the old ones lost: a plain count would hold them to what they wanted before.
+    """
+    whole = sum(pair.weight for pair in pairs)
+
+    def kept(flags: Iterable[bool | None]) -> float:
+        weights = sum(pair.weight for pair, flag in zip(pairs, flags, strict=True) if flag)
+        return len(pairs) * weights / whole if pairs else 0.0
+
+    before, after = kept(pair.kept_before for pair in pairs), kept(pair.kept_after for pair in pairs)
+    return Figure(
+        name="regressions", candidate=after, baseline=before, passed=after >= before - allowed - ROUNDING
+    )
 
 
 def held_out_figure(judged: Sequence[Judged], level: float, seed: int) -> Figure:

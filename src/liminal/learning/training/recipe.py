@@ -36,9 +36,22 @@ SCALES = (0.7, 1.0, 1.4)
 
 
 def settings_for(data: DataSet) -> TrainConfig:
-    """The settings of a run over these lessons."""
-    a_pass = math.ceil(len(data.lessons) / CONFIG.batch_size)
-    return dataclasses.replace(CONFIG, epochs=math.ceil(STEPS / a_pass), max_steps=STEPS)
+    """The settings of a run over these lessons: one pass, which shows the newest of them most often."""
+    batch_size = min(CONFIG.batch_size, len(data.lessons))
+    return dataclasses.replace(CONFIG, epochs=1, max_steps=STEPS, batch_size=batch_size)
+
+
+def times_of(data: DataSet, kept: Sequence[bool]) -> list[int]:
+    """How often each of the lessons that are kept is shown in a run, by its recency; their sum fills it."""
+    weights = [weight for weight, chosen in zip(data.recency, kept, strict=True) if chosen]
+    places = STEPS * settings_for(data).batch_size
+    exact = [places * weight / sum(weights) for weight in weights]
+    times = [math.floor(value) for value in exact]
+    # largest remainders; of equal ones the newest
+    order = sorted(range(len(exact)), key=lambda index: (exact[index] - times[index], index), reverse=True)
+    for index in order[: places - sum(times)]:
+        times[index] += 1
+    return times
 
 
 def fold_name(fold: int) -> str:
@@ -52,12 +65,18 @@ def jobs(data: DataSet, replay: Sequence[Completion]) -> dict[str, Lesson]:
     A fold whose removal would leave nothing to say is not trained: its lessons are not judged.
     """
     folds = data.folds()
-    found = {CANDIDATE: Lesson([lesson.example for lesson in data.lessons], replay)}
+    found = {CANDIDATE: _learned(data, [True] * len(folds), replay)}
     for fold in range(FOLDS):
-        kept = [lesson for lesson, own in zip(data.lessons, folds, strict=True) if own != fold]
-        if len(kept) < len(data.lessons) and any(lesson.wanted is not None for lesson in kept):
-            found[fold_name(fold)] = Lesson([lesson.example for lesson in kept], replay)
+        kept = [own != fold for own in folds]
+        says = [lesson.wanted is not None for lesson in data.lessons]
+        if not all(kept) and any(map(min, kept, says)):
+            found[fold_name(fold)] = _learned(data, kept, replay)
     return found
+
+
+def _learned(data: DataSet, kept: Sequence[bool], replay: Sequence[Completion]) -> Lesson:
+    examples = [lesson.example for lesson, chosen in zip(data.lessons, kept, strict=True) if chosen]
+    return Lesson(examples, replay, times=times_of(data, kept))
 
 
 def as_hyperparameters(config: TrainConfig) -> dict[str, Any]:
