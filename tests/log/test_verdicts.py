@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -75,6 +76,16 @@ async def test_of_many_writers_at_one_version_one_is_accepted_and_the_others_are
     assert sum(isinstance(outcome, Position) for outcome in outcomes) == 1
     assert {(error.expected, error.actual) for error in conflicts} == {(1, 2)}
     assert conflicts[0].stream == f"conversation-{person.conversation}"
+
+
+async def test_a_command_that_many_tasks_give_at_once_is_accepted_for_all(judged: Log) -> None:
+    person = Person()
+    meta = replace(person.meta(), id=uuid.uuid4())
+    created = ConversationCreated(conversation_id=person.conversation)
+    began = time.monotonic()
+    positions = await asyncio.gather(*(judged.append(created, meta, expected_version=0) for _ in range(16)))
+    assert len(set(positions)) == 16
+    assert time.monotonic() - began < judged.settings.verdict_timeout / 2
 
 
 async def test_repeating_an_accepted_command_under_its_id_is_accepted_again(judged: Log) -> None:

@@ -52,6 +52,13 @@ class _Waiter:
     woken: asyncio.Future[None]
 
 
+@dataclass(slots=True, eq=False)
+class _Awaited:
+    event_id: UUID
+    position: Position
+    verdict: asyncio.Future[Verdict]
+
+
 def progress_payload(projection: str, partition: int, offset: int) -> str:
     """What is notified: everything of ``partition`` before ``offset`` is folded into ``projection``."""
     return f"{projection} {partition} {offset}"
@@ -69,7 +76,7 @@ class Progress:
         self._known = asyncio.Event()
         self._nudged = asyncio.Event()
         self._waiters: dict[int, set[_Waiter]] = {}
-        self._awaited: dict[UUID, tuple[Position, asyncio.Future[Verdict]]] = {}
+        self._awaited: set[_Awaited] = set()
         self._due = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -102,11 +109,12 @@ class Progress:
 
     async def verdict(self, event_id: UUID, position: Position, within: float) -> Verdict:
         """What became of the versioned event at this position. Raises Stale."""
-        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._awaited[event_id] = (position, future)
+        # an event may be awaited twice at once: two tasks that make the same one give it the same id
+        awaited = _Awaited(event_id, position, asyncio.get_running_loop().create_future())
+        self._awaited.add(awaited)
         self._look_for_due()
         try:
-            return await asyncio.wait_for(future, within)
+            return await asyncio.wait_for(awaited.verdict, within)
         except TimeoutError:
             raise Stale(
                 f"no verdict on {event_id} at {position} within {within:g} s: it is on the log and will be "
@@ -115,7 +123,7 @@ class Progress:
                 event_id=str(event_id),
             ) from None
         finally:
-            del self._awaited[event_id]
+            self._awaited.discard(awaited)
 
     async def _wait(self, position: Position, projection: str | None) -> None:
         await self._known.wait()
@@ -181,9 +189,12 @@ class Progress:
 
     def _judged_maybe(self) -> list[UUID]:
         return [
-            event_id
-            for event_id, (position, _) in self._awaited.items()
-            if any(offset > position.offset for offset in self._reached.get(position.partition, {}).values())
+            awaited.event_id
+            for awaited in self._awaited
+            if any(
+                offset > awaited.position.offset
+                for offset in self._reached.get(awaited.position.partition, {}).values()
+            )
         ]
 
     def _look_for_due(self) -> None:
@@ -201,7 +212,8 @@ class Progress:
                 await asyncio.sleep(RETRY)
                 self._look_for_due()
                 continue
-            for row in rows:
-                _, future = self._awaited.get(row["event_id"], (None, None))
-                if future is not None and not future.done():
-                    future.set_result(Verdict(row["accepted"], row["version"]))
+            verdicts = {row["event_id"]: Verdict(row["accepted"], row["version"]) for row in rows}
+            for awaited in self._awaited:
+                verdict = verdicts.get(awaited.event_id)
+                if verdict is not None and not awaited.verdict.done():
+                    awaited.verdict.set_result(verdict)
