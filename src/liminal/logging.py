@@ -22,8 +22,12 @@ LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-CHATTY = ("aiokafka", "httpx", "httpcore", "asyncio", "faststream", "jax")
-"""Libraries whose info lines say nothing to an operator."""
+CHATTY = {
+    **dict.fromkeys(("aiokafka", "httpx", "httpcore", "asyncio", "jax"), logging.WARNING),
+    # it warns at every start that topics are not made by themselves, which is how it should be
+    "faststream": logging.ERROR,
+}
+"""Libraries whose lines below a level say nothing to an operator."""
 
 PLAIN_TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -67,8 +71,8 @@ def configure_logging(settings: Settings, process: str) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, least in CHATTY.items():
+        logging.getLogger(name).setLevel(max(level, least))
 
 
 @contextlib.contextmanager

@@ -36,6 +36,16 @@ def test_a_command_finds_the_stack_by_its_home(stack: Stack) -> None:
     assert names == {"supervisor", *stack.run.children}
 
 
+def test_every_line_that_a_process_of_ours_logs_has_one_form(stack: Stack) -> None:
+    ours = set(stack.run.children) - {"postgres", "kafka", "redis"}
+    assert set(REACTIONS) <= ours
+    for name in ours:
+        for line in (stack.home / "logs" / f"{name}.log").read_text().splitlines():
+            said = json.loads(line)
+            assert said["process"] == name, line
+            assert {"event", "level", "timestamp"} <= said.keys(), line
+
+
 def test_only_the_owner_reads_the_passwords(stack: Stack) -> None:
     for file in ("run.json", "postgres.password", "redis.password", "redis/redis.conf"):
         assert (stack.home / file).stat().st_mode & 0o077 == 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -279,7 +280,8 @@ def reactions_app(settings: Settings, reactions: Sequence[Reaction]) -> FastStre
 
     Each has a consumer group, positions and rebalances of its own, as if it were alone.
     """
-    broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False)
+    own = logging.getLogger("faststream")  # its default ones write lines of their own to standard output
+    broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False, logger=own)
     subscribers = [
         broker.subscriber(
             settings.topic,
@@ -293,7 +295,7 @@ def reactions_app(settings: Settings, reactions: Sequence[Reaction]) -> FastStre
         )
         for reaction in reactions
     ]
-    app = FastStream(broker)
+    app = FastStream(broker, logger=own)
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
