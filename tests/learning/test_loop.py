@@ -1,47 +1,77 @@
-"""The whole loop on real services: corrections become an adapter, which answers and can be traced."""
+"""The whole loop on real services: corrections become adapters, which answer and can be traced."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.api.installation import Installation, Person
+from tests.api.installation import Installation, Person, signup
 from tests.learning.school import decided, judged, lessons_of, persona
 
-from liminal.engine.bundled.habits import habits, prompts
+from liminal.engine.bundled.habits import Habit, habits, prompts
 
-HABIT = "formal"
 HELD_OUT = 8
 
 
-async def ask(person: Person, question: str, **options: object) -> dict[str, Any]:
-    """A question in a conversation of its own, answered greedily; the answer."""
-    body = {"content": question, "options": {"temperature": 0.0, "max_tokens": 160, **options}}
-    turn = await person.browser.post("/v1/chat", json=body, timeout=300)
-    assert turn.status_code == 200, turn.text
-    return turn.json()["assistant_message"]
+@dataclass
+class Life:
+    """Somebody with a habit, the feedback they gave, and the answers they got to held-out questions."""
+
+    person: Person
+    habit: Habit
+    given: set[str] = field(default_factory=set[str])
+    before: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    after: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    async def ask(self, question: str, **options: object) -> dict[str, Any]:
+        """A question in a conversation of its own, answered greedily; the answer."""
+        body = {"content": question, "options": {"temperature": 0.0, "max_tokens": 160, **options}}
+        turn = await self.person.browser.post("/v1/chat", json=body, timeout=300)
+        assert turn.status_code == 200, turn.text
+        return turn.json()["assistant_message"]
+
+    async def correct(self, count: int) -> None:
+        """Ask and correct, while nothing is learned: all of it is there when the first run is planned."""
+        browser = self.person.browser
+        await browser.patch("/v1/settings", json={"learn_from_feedback": False})
+        for asked, _, wanted in lessons_of(self.habit.name, count):
+            answer = await self.ask(asked)
+            self.given.add(await judged(self.person, str(answer["id"]), kind="correction", text=wanted))
+        await browser.patch("/v1/settings", json={"learn_from_feedback": True})
+
+    async def held_out(self) -> None:
+        """Ask what nobody corrected, with what was learned and without."""
+        asked = [question.text for question in prompts(self.habit, "held_out", HELD_OUT, 0)]
+        self.after = [await self.ask(question) for question in asked]
+        self.before = [await self.ask(question, learned=False) for question in asked]
+
+    def kept(self, answers: list[dict[str, Any]]) -> int:
+        """How many of them have the habit."""
+        return sum(self.habit.checker(answer["content"]) for answer in answers)
 
 
 @pytest.mark.usefixtures("answering", "learning")
-async def test_ten_corrections_become_a_version_that_answers_as_they_do_and_names_them(
+async def test_ten_corrections_of_two_people_become_a_version_for_each_which_answers_as_they_do(
     school: Installation, person: Person
 ) -> None:
-    habit, given = habits()[HABIT], set[str]()
-    await person.browser.patch("/v1/settings", json={"learn_from_feedback": False})
-    for asked, _, wanted in lessons_of(HABIT, 10):
-        answer = await ask(person, asked)
-        given.add(await judged(person, str(answer["id"]), kind="correction", text=wanted))
-    await person.browser.patch("/v1/settings", json={"learn_from_feedback": True})
-    state = await decided(school, person, 1)
-    adapter = await persona(person)
-    assert state == "promoted", adapter["versions"][0]["figures"]
-    held_out = [question.text for question in prompts(habit, "held_out", HELD_OUT, 0)]
-    after = [await ask(person, question) for question in held_out]
-    without = [await ask(person, question, learned=False) for question in held_out]
-    kept, before = (sum(habit.checker(answer["content"]) for answer in said) for said in (after, without))
-    assert before < HELD_OUT / 4
-    assert kept > HELD_OUT / 2
-    lineage = (await person.browser.get(f"/v1/messages/{after[0]['id']}/lineage")).json()
-    [link] = lineage["adapters"]
-    assert (link["adapter_id"], link["version"], link["passed"]) == (adapter["id"], 1, True)
-    assert {item["feedback_id"] for item in link["feedback"]} == given
+    lives = [Life(person, habits()["formal"]), Life(await signup(school), habits()["german-dates"])]
+    await asyncio.gather(*(life.correct(10) for life in lives))
+    for life in lives:
+        state = await decided(school, life.person, 1)
+        adapter = await persona(life.person)
+        assert state == "promoted", adapter["versions"][0]["figures"]
+        await life.held_out()
+        assert life.kept(life.before) < HELD_OUT / 4
+        assert life.kept(life.after) > HELD_OUT / 2
+        used = {use["adapter_id"] for answer in life.after for use in answer["trace"]["adapters"]}
+        assert used == {adapter["id"]}, "an adapter of somebody else's"
+        browser = life.person.browser
+        lineage = (await browser.get(f"/v1/messages/{life.after[0]['id']}/lineage")).json()
+        [link] = lineage["adapters"]
+        assert (link["adapter_id"], link["version"], link["passed"]) == (adapter["id"], 1, True)
+        assert {item["feedback_id"] for item in link["feedback"]} == life.given
+    for life, other in (lives, lives[::-1]):
+        leaked = sum(other.habit.checker(answer["content"]) for answer in life.after)
+        assert leaked <= sum(other.habit.checker(answer["content"]) for answer in life.before) + 1
