@@ -22,6 +22,7 @@ from liminal.projector.resources import open_resources
 from liminal.settings import Settings
 
 PASSWORD = "correct horse battery staple"
+SCOPES = ["chat", "conversations:read", "conversations:write", "feedback"]
 OPEN = ("queued", "running", "retrying")
 
 
@@ -109,7 +110,7 @@ class School:
         # a key, for an access token is over long before a school day is
         made = await self.http.post(
             "/v1/auth/api-keys",
-            json={"name": "school", "scopes": ["chat", "feedback"]},
+            json={"name": "school", "scopes": SCOPES},
             headers=_bearer(tokens.raise_for_status().json()["access_token"]),
         )
         return Pupil(self.http, _bearer(made.raise_for_status().json()["key"]), dice=random.Random(seed))
