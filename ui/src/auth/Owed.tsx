@@ -16,7 +16,7 @@ export default function Owed() {
         One more thing
       </Title>
       <SecondFactor />
-      <Button look="plain" onClick={signOut} className="mt-4">
+      <Button look="plain" onClick={signOut} className="mt-4 -ml-4">
         Sign out
       </Button>
     </Doorway>
