@@ -180,12 +180,19 @@ def _absent(value: object) -> bool:
     return value is None
 
 
+def _may_lack_logprobs(schema: dict[str, Any]) -> None:
+    # a default tells generators of types that it is always sent; what is null here is left out
+    del schema["properties"]["logprobs"]["default"]
+
+
 class Token(_Frame):
     """More text of the answer. It never splits a code point.
 
     logprobs: only where they were asked for: those of the tokens decoded since the frame before. The text may
     lag behind them by what is held back for a code point or a stop string.
     """
+
+    model_config = ConfigDict(json_schema_extra=_may_lack_logprobs)
 
     type: Literal["token"] = "token"
     text: str

@@ -122,7 +122,7 @@ describe("a text that grows", () => {
     for (let end = 1; end <= essay.length; end++) {
       const text = essay.slice(0, end)
       blocks = parseBlocks(text, blocks)
-      const shape = (list: Block[]) => list.map(({ nodes }) => nodes.map(({ type }) => type)).flat()
+      const shape = (list: Block[]) => list.flatMap(({ nodes }) => nodes.map(({ type }) => type))
       expect(shape(blocks), JSON.stringify(text.slice(-30))).toEqual(shape(parseBlocks(text, [])))
     }
   })

@@ -1,6 +1,6 @@
-import { X } from "lucide-react"
-import { type ReactNode, useEffect, useId, useRef } from "react"
-import { Button, IconButton } from "./Button"
+import type { ReactNode } from "react"
+import { Button } from "./Button"
+import { Modal } from "./Modal"
 
 const widths = { narrow: "w-[26rem]", medium: "w-[36rem]", wide: "w-[52rem]" } as const
 
@@ -14,50 +14,17 @@ interface Props {
   high?: boolean
 }
 
-/** A modal on the browser's own <dialog>: focus stays in it, Escape closes it, focus returns after. */
+/** A modal in the middle; a field in it has the focus first. */
 export function Dialog({ title, hideTitle, width = "narrow", onClose, children, high }: Props) {
-  const ref = useRef<HTMLDialogElement>(null)
-  const id = useId()
-  useEffect(() => {
-    const dialog = ref.current
-    const before = document.activeElement
-    dialog?.showModal()
-    dialog?.querySelector<HTMLElement>("input, textarea")?.focus()
-    return () => {
-      dialog?.close()
-      if (before instanceof HTMLElement) before.focus()
-    }
-  }, [])
+  const looks = {
+    box: `max-h-[86dvh] max-w-[calc(100vw-2rem)] overflow-hidden rounded-lg border ${high ? "mt-[12vh]" : ""} ${widths[width]}`,
+    stack: "max-h-[86dvh]",
+    head: hideTitle ? "sr-only" : "flex items-start justify-between gap-4 px-6 pt-5 pb-1",
+  }
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog; the click is on the backdrop
-    <dialog
-      ref={ref}
-      aria-labelledby={id}
-      onCancel={(event) => {
-        event.preventDefault()
-        onClose()
-      }}
-      onClick={(event) => {
-        if (event.target === ref.current) onClose()
-      }}
-      className={`max-h-[86dvh] max-w-[calc(100vw-2rem)] overflow-hidden rounded-lg border border-line bg-sheet p-0 shadow-2 ${high ? "mt-[12vh]" : ""} ${widths[width]}`}
-    >
-      <div className="flex max-h-[86dvh] flex-col">
-        <header
-          className={
-            hideTitle ? "sr-only" : "flex items-start justify-between gap-4 px-6 pt-5 pb-1"
-          }
-        >
-          <h2 id={id} className="font-serif text-xl leading-snug font-[480] tracking-[-0.01em]">
-            {title}
-          </h2>
-          <IconButton label="Close" onClick={onClose} className="-mr-2">
-            <X />
-          </IconButton>
-        </header>
-        {children}
-      </div>
-    </dialog>
+    <Modal title={title} onClose={onClose} looks={looks} first="input, textarea">
+      {children}
+    </Modal>
   )
 }
 

@@ -5,6 +5,13 @@ const box =
 
 type Common = { label: string; hint?: ReactNode; error?: string | null; hideLabel?: boolean }
 
+/** What ties a control to the line below it. */
+const noted = (id: string, hint: ReactNode, error?: string | null) => ({
+  id,
+  "aria-invalid": error ? true : undefined,
+  "aria-describedby": hint || error ? `${id}-note` : undefined,
+})
+
 function Frame({
   id,
   label,
@@ -48,13 +55,7 @@ export function Field({
   const id = useId()
   return (
     <Frame {...{ id, label, hint, error, hideLabel }}>
-      <input
-        id={id}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={hint || error ? `${id}-note` : undefined}
-        className={`h-11 ${box} ${className}`}
-        {...rest}
-      />
+      <input {...noted(id, hint, error)} className={`h-11 ${box} ${className}`} {...rest} />
     </Frame>
   )
 }
@@ -71,9 +72,7 @@ export function Area({
   return (
     <Frame {...{ id, label, hint, error, hideLabel }}>
       <textarea
-        id={id}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={hint || error ? `${id}-note` : undefined}
+        {...noted(id, hint, error)}
         className={`field-sizing-content min-h-20 py-2 ${box} ${className}`}
         {...rest}
       />
