@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from liminal.bench.figures import Figure, Json, report
 from liminal.bench.ground import services
+from liminal.bench.plot import bars
 from liminal.bench.progress import progress_bar
 from liminal.bench.school import Answer, Pupil, ask_all, kept, school
 from liminal.engine.bundled.habits import Habit, habits, prompts
@@ -25,6 +27,7 @@ TURNED = {"short": "long", "long": "short"}
 """What a person wants who changes their mind."""
 WRONG = 0.1
 """Share of feedback that says the opposite of what its giver wants."""
+KEPT = ": habit kept"
 FOLLOWED = 30
 """Corrections within which a habit that turned round is to be followed."""
 
@@ -54,12 +57,22 @@ def people(
     held_out: Annotated[int, typer.Option(help="Questions that each is judged by.")] = 30,
     turn_round: Annotated[bool, typer.Option(help="Let the first change their mind at the end.")] = True,
     seed: int = 0,
+    plot: Annotated[Path | None, typer.Option(help="Draw what became of the habits into this SVG.")] = None,
     json: Json = False,
 ) -> None:
     """People with distinct habits chat, judge (one time in ten wrongly), and get adapters of their own."""
     with services() as settings:
         chosen = [habits()[name] for name in names.split(",")]
-        report(asyncio.run(_measure(settings, chosen, turns, held_out, turn_round, seed)), json)
+        figures = asyncio.run(_measure(settings, chosen, turns, held_out, turn_round, seed))
+    if plot is not None:
+        plot.write_text(_drawn(figures))
+    report(figures, json)
+
+
+def _drawn(figures: Sequence[Figure]) -> str:
+    kept = [figure for figure in figures if figure.name.endswith(KEPT)]
+    rows = [(f.name.removesuffix(KEPT), f.baseline or 0.0, f.value) for f in kept]
+    return bars("Held-out answers that have the habit", ("the base model", "what was learned"), rows)
 
 
 async def _measure(
@@ -118,7 +131,7 @@ def _figures(life: Life, lives: Sequence[Life]) -> list[Figure]:
     versions = life.persona["versions"] if life.persona else []
     serving = next((version for version in versions if version["serving"]), None)
     figures = [
-        Figure(name=f"{name}: habit kept", value=100 * kept(life.habit, life.after), unit="%").against(
+        Figure(name=f"{name}{KEPT}", value=100 * kept(life.habit, life.after), unit="%").against(
             100 * kept(life.habit, life.before)
         ),
         Figure(name=f"{name}: questions won", value=100 * life.wins, unit="%"),
