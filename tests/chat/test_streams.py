@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from uuid import UUID
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from liminal.chat.frames import Citation, MessageDone, Routed, Token, Usage
+from liminal.chat.frames import Citation, MessageDone, Routed, Token, TokenLogprob, Usage
+from liminal.chat.respond import Continuation
 from liminal.chat.streams import FrameHub, FrameWriter, Keys, Superseded
 
 
@@ -104,6 +108,32 @@ async def test_tokens_that_gather_while_redis_answers_become_one_frame(writer: F
         writer.write(turn, Token(text=text))
     await writer.drain(turn)
     assert (turn.seq, turn.said) == (1, "hello")
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.text(max_size=4), st.integers(0, 3)), max_size=8), st.data())
+async def test_who_takes_a_turn_over_sends_what_was_not_sent_and_nothing_twice(
+    writer: FrameWriter, answer: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    def pieces() -> Iterator[Token]:
+        numbers = itertools.count()
+        for text, count in answer:
+            logprobs = [TokenLogprob(text=str(next(numbers)), logprob=-1.0) for _ in range(count)]
+            yield Token(text=text, logprobs=tuple(logprobs) or None)
+
+    first = await writer.open(uuid.uuid4())
+    for piece in itertools.islice(pieces(), data.draw(st.integers(0, len(answer)))):
+        writer.write(first, piece)
+    await writer.drain(first)
+    second = await writer.open(first.turn_id)
+    going_on = Continuation(second.said, second.weighed)
+    for piece in pieces():
+        if fresh := going_on.after(piece):
+            writer.write(second, fresh)
+    await writer.drain(second)
+    third = await writer.open(first.turn_id)
+    assert third.said == "".join(text for text, _ in answer)
+    assert third.weighed == sum(count for _, count in answer)
 
 
 async def test_a_worker_that_lost_its_turn_is_refused(writer: FrameWriter) -> None:

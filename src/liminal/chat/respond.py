@@ -205,7 +205,7 @@ class Responder:
 
     async def _decode(self, turn: Turn, frames: OpenTurn, routing: Routing) -> None:
         """Decode while the routing is being recorded; no word leaves before it is."""
-        said, answer = _Continuation(frames.said, frames.weighed), Answer()
+        said, answer = Continuation(frames.said, frames.weighed), Answer()
 
         def write(piece: Token) -> None:
             if fresh := said.after(piece):
@@ -351,7 +351,7 @@ class _Gate:
             self._write(piece)
 
 
-class _Continuation:
+class Continuation:
     """Skips what clients were already sent, when an answer is decoded again from its beginning."""
 
     def __init__(self, said: str, weighed: int) -> None:
