@@ -38,12 +38,23 @@ def test_what_the_serving_version_had_learned_says_nothing_about_which_is_better
     assert not held_out_figure(judged([0.5] * 9, fresh=False), 0.95, 0).passed
 
 
-def test_noise_passes_as_seldom_as_the_level_says() -> None:
+def test_what_gets_better_for_those_who_turned_round_passes_though_the_old_gets_worse() -> None:
+    gains = [-0.1] * 30 + [0.5] * 12
+    recency = DataSet(tuple(map(lesson, range(42)))).recency
+    items = [replace(item, weight=weight) for item, weight in zip(judged(gains), recency, strict=True)]
+    assert held_out_figure(items, 0.95, 0).passed
+    assert not held_out_figure(items[:36], 0.95, 0).passed
+
+
+def test_noise_passes_as_seldom_as_the_level_says_but_for_the_fewest() -> None:
     rng = np.random.default_rng(1)
     trials = 400
-    for count in (4, 6, 10):
-        passed = sum((interval(rng.normal(0, 1, count), 0.95, 0)[0] or -1) > 0 for _ in range(trials))
-        assert passed / trials <= 0.05, f"{passed} of {trials} with {count} lessons"
+    for count, most in ((4, 0.09), (6, 0.06), (10, 0.05), (40, 0.05)):
+        for weights in (np.ones(count), 0.5 ** (np.arange(count)[::-1] / 12)):
+            passed = sum(
+                (interval(rng.normal(0, 1, count), weights, 0.95, 0)[0] or -1) > 0 for _ in range(trials)
+            )
+            assert passed / trials <= most, f"{passed} of {trials} with {count} lessons"
 
 
 def test_who_turned_round_is_not_held_to_what_they_wanted_before() -> None:

@@ -168,39 +168,49 @@ def regressions_figure(pairs: Sequence[Judged], allowed: int) -> Figure:
 def held_out_figure(judged: Sequence[Judged], level: float, seed: int) -> Figure:
     """Mean NLL of wanted answers that neither side learned; passed when the gain's interval is above zero.
 
-    Conversations are resampled where there are several of them, else lessons: what was said in one sitting
-    is alike. Fewer than two prove nothing.
+    Newer ones count more. Conversations are resampled where there are several of them, else lessons: what was
+    said in one sitting is alike. Fewer than two prove nothing.
     """
     used = [item for item in judged if item.fresh and item.after is not None]
-    gains: dict[UUID, list[float]] = {}
+    groups: dict[UUID, list[Judged]] = {}
     for item in used:
-        gains.setdefault(item.lesson.conversation_id, []).append(item.before - (item.after or 0.0))
-    whole = [float(np.mean(group)) for group in gains.values()]
-    single = [gain for group in gains.values() for gain in group]
-    low, high = interval(np.asarray(whole if len(whole) >= FOLDS else single), level, seed)
+        groups.setdefault(item.lesson.conversation_id, []).append(item)
+    units = list(groups.values()) if len(groups) >= FOLDS else [[item] for item in used]
+    weights = [sum(item.weight for item in unit) for unit in units]
+    gains = [_mean(unit, [item.before - (item.after or 0.0) for item in unit]) for unit in units]
+    low, high = interval(np.asarray(gains), np.asarray(weights), level, seed)
     return Figure(
         name="not_better",
-        candidate=float(np.mean([item.after or 0.0 for item in used])) if used else 0.0,
-        baseline=float(np.mean([item.before for item in used])) if used else 0.0,
+        candidate=_mean(used, [item.after or 0.0 for item in used]),
+        baseline=_mean(used, [item.before for item in used]),
         low=low,
         high=high,
         passed=low is not None and low > 0,
     )
 
 
-def interval(gains: NDArray[np.float64], level: float, seed: int) -> tuple[float, float] | tuple[None, None]:
-    """The expanded percentile bootstrap interval of the mean (Hesterberg, arXiv:1411.5279, section 5.2).
+def _mean(items: Sequence[Judged], values: Sequence[float]) -> float:
+    return float(np.average(values, weights=[item.weight for item in items])) if items else 0.0
+
+
+def interval(
+    gains: NDArray[np.float64], weights: NDArray[np.float64], level: float, seed: int
+) -> tuple[float, float] | tuple[None, None]:
+    """The expanded percentile bootstrap interval of the weighted mean (Hesterberg, arXiv:1411.5279, 5.2).
 
     The plain percentile interval is too narrow for few values: as the normal's quantile is to Student's t,
-    and a variance over n to one over n − 1. Its level is raised by just that.
+    and a variance over n to one over n − 1. Its level is raised by just that, n being Kish's effective number
+    of values, (Σw)²/Σw².
     """
     count = len(gains)
     if count < 2:
         return None, None
-    wide = np.sqrt(count / (count - 1)) * stats.t.ppf((1 + level) / 2, count - 1)
+    effective = float(weights.sum() ** 2 / (weights**2).sum())
+    wide = np.sqrt(effective / (effective - 1)) * stats.t.ppf((1 + level) / 2, effective - 1)
     tail = float(stats.norm.cdf(-wide))
     draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    low, high = np.quantile(gains[draws].mean(axis=1), [tail, 1 - tail])
+    means = (weights[draws] * gains[draws]).sum(axis=1) / weights[draws].sum(axis=1)
+    low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
 
