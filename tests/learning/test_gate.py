@@ -11,7 +11,7 @@ from tests.learning.test_dataset import lesson
 from liminal.learning.adapters.watch import Judged as Answers
 from liminal.learning.adapters.watch import worse_beyond_chance
 from liminal.learning.evidence.dataset import DataSet
-from liminal.learning.gate.judge import Judged, held_out_figure, interval, regressions_figure
+from liminal.learning.gate.judge import HALF_LIFE, Judged, held_out_figure, interval, regressions_figure
 
 
 def judged(gains: list[float], *, fresh: bool = True) -> list[Judged]:
@@ -40,10 +40,10 @@ def test_what_the_serving_version_had_learned_says_nothing_about_which_is_better
 
 def test_what_gets_better_for_those_who_turned_round_passes_though_the_old_gets_worse() -> None:
     gains = [-0.1] * 30 + [0.5] * 12
-    recency = DataSet(tuple(map(lesson, range(42)))).recency
+    recency = DataSet(tuple(map(lesson, range(42)))).recency(HALF_LIFE)
     items = [replace(item, weight=weight) for item, weight in zip(judged(gains), recency, strict=True)]
     assert held_out_figure(items, 0.95, 0).passed
-    assert not held_out_figure(items[:36], 0.95, 0).passed
+    assert not held_out_figure(items[:32], 0.95, 0).passed
 
 
 def test_noise_passes_as_seldom_as_the_level_says_but_for_the_fewest() -> None:
@@ -61,10 +61,12 @@ def test_who_turned_round_is_not_held_to_what_they_wanted_before() -> None:
     def pairs(turned: int, before: int = 40) -> list[Judged]:
         return [
             Judged(lesson(number), weight, 1.0, 0.9, number < before, number >= before, number >= before)
-            for number, weight in enumerate(DataSet(tuple(map(lesson, range(before + turned)))).recency)
+            for number, weight in enumerate(
+                DataSet(tuple(map(lesson, range(before + turned)))).recency(HALF_LIFE)
+            )
         ]
 
-    assert not regressions_figure(pairs(6), 0).passed
+    assert not regressions_figure(pairs(3), 0).passed
     assert regressions_figure(pairs(14), 0).passed
     same = regressions_figure([replace(item, kept_after=item.kept_before) for item in pairs(6)], 0)
     assert same.passed

@@ -19,8 +19,6 @@ NEWEST = 32
 """Lessons that are always taken, the newest first: a person whose habit turns round is followed by these."""
 OLDER = 24
 """Lessons taken from all before them, spread over time, so that what was learned is not forgotten."""
-HALF_LIFE = 12
-"""Lessons after which one counts half: what somebody wants now outweighs what they wanted before."""
 ALIKE = 0.9
 """Jaccard similarity of 5-character shingles from which two answers to one question say the same."""
 SHINGLE = 5
@@ -56,11 +54,10 @@ class DataSet:
         """Lessons that say what is wanted; dislikes alone teach nothing to say."""
         return sum(lesson.wanted is not None for lesson in self.lessons)
 
-    @property
-    def recency(self) -> list[float]:
-        """What each lesson counts beside the newest, which counts 1."""
+    def recency(self, half_life: float) -> list[float]:
+        """What each lesson counts beside the newest, which counts 1: half after so many lessons since."""
         count = len(self.lessons)
-        return [0.5 ** ((count - 1 - index) / HALF_LIFE) for index in range(count)]
+        return [0.5 ** ((count - 1 - index) / half_life) for index in range(count)]
 
     def folds(self) -> list[int]:
         """Which of FOLDS parts each lesson is in; a conversation is never split while there are enough."""

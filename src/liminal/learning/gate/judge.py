@@ -24,6 +24,8 @@ from liminal.log.events import Figure
 from liminal.steering.learning_policy import Gate
 
 RESAMPLES = 10_000
+HALF_LIFE = 6
+"""Lessons after which one counts half here; fewer than in training: the gate asks what is wanted now."""
 MICRO_TOKENS = 4096
 ROUNDING = 1e-9
 
@@ -127,7 +129,7 @@ def _judge_lessons(
         number: scores.logps[:, number] - scores.logps[:, len(wanted) + place]
         for place, number in enumerate(paired)
     }
-    folds, recency = data.folds(), data.recency
+    folds, recency = data.folds(), data.recency(HALF_LIFE)
     line = {name: 1 + index for index, name in enumerate(names)}
     candidate = line[CANDIDATE]
     return [

@@ -31,6 +31,8 @@ CONFIG = TrainConfig(
 """What is the same for every run; ``settings_for`` sets its length."""
 STEPS = 16
 """Optimizer steps of a run, whatever it learns from: few lessons are seen more often."""
+HALF_LIFE = 12
+"""Lessons after which one is shown half as often: what somebody wants now, above what they wanted before."""
 SCALES = (0.7, 1.0, 1.4)
 """How strongly what was trained may speak; see ``liminal.learning.training.strength``."""
 
@@ -43,7 +45,7 @@ def settings_for(data: DataSet) -> TrainConfig:
 
 def times_of(data: DataSet, kept: Sequence[bool]) -> list[int]:
     """How often each of the lessons that are kept is shown in a run, by its recency; their sum fills it."""
-    weights = [weight for weight, chosen in zip(data.recency, kept, strict=True) if chosen]
+    weights = [weight for weight, chosen in zip(data.recency(HALF_LIFE), kept, strict=True) if chosen]
     places = STEPS * settings_for(data).batch_size
     exact = [places * weight / sum(weights) for weight in weights]
     times = [math.floor(value) for value in exact]
