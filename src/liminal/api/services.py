@@ -99,13 +99,7 @@ class Services:
             redis = await connect_redis(settings)
             stack.push_async_callback(redis.aclose)
             namespace = settings.topic
-            identity = Identity(
-                log,
-                redis,
-                namespace=namespace,
-                rate_factor=settings.rate_factor,
-                second_factor=settings.second_factor,
-            )
+            identity = Identity.of(log, redis, settings)
             stack.callback(identity.passwords.close)
             await stack.enter_async_context(identity.signals.running())
             await stack.enter_async_context(_purging(identity))

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from liminal.chat.cancelling import request_cancel
 from liminal.chat.conversations import PROJECTION, Conversations, MessageRow
 from liminal.chat.errors import NoSuchMessage, NoSuchTurn, WrongMessage
 from liminal.chat.frames import Edit, Options, Regenerate, Send
-from liminal.chat.streams import STREAM_TTL, Keys, request_cancel
+from liminal.chat.streams import STREAM_TTL, Keys
 from liminal.identity.actor import Actor
 from liminal.identity.authorize import authorize
 from liminal.log.envelope import Meta

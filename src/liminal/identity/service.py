@@ -24,6 +24,7 @@ from liminal.identity.tickets import Tickets
 from liminal.identity.tokens import TokenPair, Tokens
 from liminal.log.events import AccountPasswordChanged, AccountSessionCreated, AccountSessionRevoked
 from liminal.log.log import Log
+from liminal.settings import Settings
 
 
 class Identity:
@@ -55,6 +56,17 @@ class Identity:
         self.second_factor = SecondFactor(pool, log.vault, self.journal)
         self.preferences = Preferences(pool, self.journal)
         self.login = Login(pool, self.passwords, self.accounts, self.second_factor, self.limits)
+
+    @classmethod
+    def of(cls, log: Log, redis: Redis, settings: Settings) -> Identity:
+        """As the settings want it."""
+        return cls(
+            log,
+            redis,
+            namespace=settings.topic,
+            rate_factor=settings.rate_factor,
+            second_factor=settings.second_factor,
+        )
 
     def owes_second_factor(self, account: AccountRow) -> bool:
         """Whether the account has to have a second factor here, and has none yet."""
