@@ -126,7 +126,7 @@ class Client:
         """Send a command."""
         await self.connection.send(orjson.dumps({"v": 1, "cmd": cmd, **fields}).decode())
 
-    async def frame(self, within: float = 60) -> dict[str, Any]:
+    async def frame(self, within: float = 240) -> dict[str, Any]:
         """The next frame."""
         return orjson.loads(await asyncio.wait_for(self.connection.recv(), within))
 
@@ -173,7 +173,11 @@ async def chat(
     async with install(settings, services) as installation:
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
-            server = uvicorn.Server(uvicorn.Config(installation.app, log_level="warning", lifespan="off"))
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    installation.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
+                )
+            )
             serving = asyncio.create_task(server.serve([listening]))
             yield Chat(installation, listening.getsockname()[1])
             server.should_exit = True

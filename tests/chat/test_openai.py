@@ -132,7 +132,8 @@ async def test_logprobs_are_told_of_every_token_whole_and_streamed(client: opena
         for choice in chunk.choices:
             if choice.logprobs is not None:
                 streamed += [token.logprob for token in choice.logprobs.content or ()]
-    assert streamed == [token.logprob for token in told.content]
+    # the prompt comes from the prefix cache now, which changes the last bits
+    assert streamed == pytest.approx([token.logprob for token in told.content], abs=1e-5)
 
     text = await client.completions.create(model="llama", prompt="hello", max_tokens=8, logprobs=2)
     weights = text.choices[0].logprobs
