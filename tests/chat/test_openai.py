@@ -140,7 +140,9 @@ async def test_logprobs_are_told_of_every_token_whole_and_streamed(client: opena
     assert weights is not None
     assert weights.tokens is not None
     assert weights.text_offset == [len("".join(weights.tokens[:at])) for at in range(len(weights.tokens))]
-    assert [len(top) for top in weights.top_logprobs or ()] == [2] * len(weights.tokens)
+    # by text, as the form has it: parts of code points look alike
+    assert len(weights.top_logprobs or ()) == len(weights.tokens)
+    assert all(1 <= len(top) <= 2 for top in weights.top_logprobs or ())
 
 
 async def test_several_answers_differ_by_their_seeds(client: openai.AsyncOpenAI) -> None:
