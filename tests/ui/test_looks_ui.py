@@ -29,7 +29,7 @@ PAGES = (
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
-SETTLED = """Promise.all(document.getAnimations()
+SETTLED = """Promise.allSettled(document.getAnimations()
     .filter(each => each.effect.getTiming().iterations !== Infinity)
     .map(each => each.finished))"""
 """Colours in mid-transition are nobody's."""
