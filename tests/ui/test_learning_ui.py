@@ -252,6 +252,7 @@ def test_an_admin_names_and_approves_a_skill_of_many_people(arrive: Arrive, admi
     page.get_by_label("Name of the skill").fill("Metres, not feet")
     page.keyboard.press("Enter")
     named = page.get_by_role("row", name=re.compile("Metres, not feet"))
+    expect(named).to_be_visible()
     assert violations(admin) == []
     admin.shot("skills")
     named.get_by_role("button", name="Approve Metres, not feet").click()
