@@ -145,7 +145,7 @@ async def test_poison_is_left_out_counted_and_stays_with_its_owner(
     await decided(school, person, 1)
     [run] = (await person.browser.get("/v1/training")).json()["items"]
     assert run["examples"] == len(good)
-    assert run["refused"] == {"garbage": 6, "injection": 6}
+    assert run["refused"] == {"injection": 6, "repetitive": 6}
     stranger = await signup(school)
     assert (await stranger.browser.get("/v1/adapters")).json()["items"] == []
 
