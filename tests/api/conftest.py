@@ -10,7 +10,6 @@ import httpx
 import pytest
 import uvicorn
 from tests.api.installation import (
-    PARTITIONS,
     Belongings,
     Installation,
     Person,
@@ -19,13 +18,13 @@ from tests.api.installation import (
     post_message,
     post_preference,
     post_skill,
+    settings_of,
     signup,
 )
 from tests.api.trained import post_adapter, post_run
 
 from liminal.api.cli import server_config
 from liminal.identity.actor import Role
-from liminal.settings import read_settings
 from liminal.stack.embedded import Services as Stack
 
 
@@ -34,14 +33,7 @@ async def installation(
     services: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Installation]:
     """The installation that the tests of this folder share; request rates are off."""
-    settings = read_settings(
-        home=tmp_path_factory.mktemp("api") / "home",
-        kafka_bootstrap_servers=services.kafka_bootstrap_servers,
-        redis_url=services.redis_url,
-        topic=f"t.{uuid.uuid4().hex[:12]}",
-        partitions=PARTITIONS,
-        rate_factor=0,
-    )
+    settings = settings_of(services, tmp_path_factory.mktemp("api") / "home")
     async with install(settings, services) as made:
         yield made
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import asyncpg
@@ -25,12 +26,25 @@ from liminal.log.events import Event, MessagePosted, PreferenceDetected, SkillPr
 from liminal.log.ids import new_id
 from liminal.projector.resources import open_resources
 from liminal.projector.worker import Worker
-from liminal.settings import Settings
+from liminal.settings import Settings, read_settings
 from liminal.stack.embedded import Services as Stack
 
 PARTITIONS = 4
 PASSWORD = "correct horse battery staple"
 ORIGIN = "http://localhost"
+
+
+def settings_of(stack: Stack, home: Path, **more: Any) -> Settings:
+    """Settings of an installation on these services, with a topic of its own; request rates are off."""
+    return read_settings(
+        home=home,
+        kafka_bootstrap_servers=stack.kafka_bootstrap_servers,
+        redis_url=stack.redis_url,
+        topic=f"t.{uuid.uuid4().hex[:12]}",
+        partitions=PARTITIONS,
+        rate_factor=0,
+        **more,
+    )
 
 
 @dataclass

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.api.installation import PARTITIONS, Installation, Person, install, make_account, signup
+from tests.api.installation import Installation, Person, install, make_account, settings_of, signup
 
 from liminal.chat.answering import Answerer, Decoder, Question
 from liminal.chat.routing import Routing
@@ -37,7 +37,6 @@ from liminal.log.events import (
 )
 from liminal.log.ids import new_id
 from liminal.log.log import Log
-from liminal.settings import read_settings
 from liminal.stack.embedded import Services as Stack
 from liminal.steering.router import Router
 from liminal.storage.blobs import BlobStore
@@ -48,14 +47,7 @@ async def installation(
     services: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Installation]:
     """The installation that the tests of this folder share."""
-    settings = read_settings(
-        home=tmp_path_factory.mktemp("steering") / "home",
-        kafka_bootstrap_servers=services.kafka_bootstrap_servers,
-        redis_url=services.redis_url,
-        topic=f"t.{uuid.uuid4().hex[:12]}",
-        partitions=PARTITIONS,
-        rate_factor=0,
-    )
+    settings = settings_of(services, tmp_path_factory.mktemp("steering") / "home")
     async with install(settings, services) as made:
         yield made
 

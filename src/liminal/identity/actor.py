@@ -50,6 +50,7 @@ class Actor:
     owes_second_factor: bool = False
 
 
-def demanded_of(role: Role, demand: Demand) -> bool:
-    """Whether an account of this role has to have a second factor."""
-    return demand == "everyone" or (demand == "admins" and role is Role.ADMIN)
+def owes_second_factor(role: Role, has_one: bool, demand: Demand) -> bool:
+    """Whether an account of this role has to have a second factor, and has none yet."""
+    demanded = demand == "everyone" or (demand == "admins" and role is Role.ADMIN)
+    return demanded and not has_one

@@ -7,7 +7,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from liminal.identity.accounts import AccountRow, Accounts, NewAccount
-from liminal.identity.actor import Actor, Credential, Demand, Role, demanded_of
+from liminal.identity.actor import Actor, Credential, Demand, Role, owes_second_factor
 from liminal.identity.api_keys import PREFIX as API_KEY_PREFIX
 from liminal.identity.api_keys import ApiKeys
 from liminal.identity.errors import InvalidToken
@@ -70,7 +70,7 @@ class Identity:
 
     def owes_second_factor(self, account: AccountRow) -> bool:
         """Whether the account has to have a second factor here, and has none yet."""
-        return demanded_of(Role(account.role), self._demand) and not account.second_factor
+        return owes_second_factor(Role(account.role), account.second_factor, self._demand)
 
     async def signup(self, new: NewAccount, address: str) -> AccountRow:
         """An account for whoever asks from ``address``. Raises RateLimited and what ``create`` raises."""

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from liminal.identity.actor import Actor, Credential, Demand, Role, demanded_of
+from liminal.identity.actor import Actor, Credential, Demand, Role, owes_second_factor
 from liminal.identity.errors import HiddenResource
 from liminal.identity.opaque import new_token, token_hash
 from liminal.log.ids import new_id
@@ -105,7 +105,7 @@ def actor_from(
         authenticated_at=row["authenticated_at"],
         scopes=scopes,
         suspended=row["suspended"],
-        owes_second_factor=demanded_of(role, demand) and not row["second_factor"],
+        owes_second_factor=owes_second_factor(role, row["second_factor"], demand),
     )
 
 
