@@ -21,10 +21,10 @@ from typing import Any
 import orjson
 import pytest
 import uvicorn
-from tests.api.installation import PARTITIONS, PASSWORD, Installation, Person, install, signup
+from tests.api.installation import PASSWORD, Installation, Person, install, settings_of, signup
 from websockets.asyncio.client import ClientConnection, connect
 
-from liminal.settings import read_settings, variable
+from liminal.settings import variable
 from liminal.stack.embedded import Services as Stack
 
 ROOT = Path(__file__).parents[2]
@@ -159,14 +159,10 @@ async def chat(
     services: Stack, model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Chat]:
     """The installation of this folder, without a worker."""
-    settings = read_settings(
-        home=tmp_path_factory.mktemp("chat") / "home",
+    settings = settings_of(
+        services,
+        tmp_path_factory.mktemp("chat") / "home",
         cache=ROOT / ".cache",
-        kafka_bootstrap_servers=services.kafka_bootstrap_servers,
-        redis_url=services.redis_url,
-        topic=f"t.{uuid.uuid4().hex[:12]}",
-        partitions=PARTITIONS,
-        rate_factor=0,
         model=str(model),
         slots=2,
     )

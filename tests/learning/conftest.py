@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from tests.api.installation import PARTITIONS, Installation, Person, install, signup
+from tests.api.installation import Installation, Person, install, settings_of, signup
 from tests.learning.school import working
 
 from liminal.learning.adapters.watch_worker import watch_app
 from liminal.learning.training.worker import learn_app
-from liminal.settings import read_settings
 from liminal.stack.embedded import Services as Stack
 
 ROOT = Path(__file__).parents[2]
@@ -21,14 +19,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 async def school(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Installation]:
     """The installation of this folder, without workers."""
-    settings = read_settings(
-        home=tmp_path_factory.mktemp("school") / "home",
+    settings = settings_of(
+        services,
+        tmp_path_factory.mktemp("school") / "home",
         cache=ROOT / ".cache",
-        kafka_bootstrap_servers=services.kafka_bootstrap_servers,
-        redis_url=services.redis_url,
-        topic=f"t.{uuid.uuid4().hex[:12]}",
-        partitions=PARTITIONS,
-        rate_factor=0,
         slots=2,
         context=512,
     )
