@@ -89,9 +89,10 @@ async def hang_up_subscriptions(installation: Installation) -> None:
 
 async def test_the_oldest_socket_gives_way_to_one_too_many(server: str, person: Person) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        sockets = [
-            await stack.enter_async_context(opened(server, person)) for _ in range(PLANS["free"].sockets + 1)
-        ]
+        sockets: list[ClientConnection] = []
+        for _ in range(PLANS["free"].sockets + 1):
+            sockets.append(await stack.enter_async_context(opened(server, person)))
+            assert await pong(sockets[-1]) == "pong"  # it counts only now; a handshake alone has no place yet
         assert await close_code(sockets[0]) == 4409
         assert [await pong(client) for client in sockets[1:]] == ["pong"] * PLANS["free"].sockets
 

@@ -12,15 +12,13 @@ import uuid
 import pytest
 from tests.api.installation import Person
 from tests.chat.conftest import Chat
-from tests.chat.test_turns import LONG, in_turn, messages_of, text_of
+from tests.chat.test_turns import ENDLESS, in_turn, messages_of, text_of
 from websockets.exceptions import ConnectionClosed
 
 from liminal.log.read import Filter, open_reader
 
 KILLS = 3
 """Answers tried until one is caught in the middle."""
-SLOW = {**LONG, "max_tokens": 4000}
-"""Takes longer than the record of its routing, before which no word leaves: seconds on a busy machine."""
 
 
 async def test_kill_9_of_the_worker_in_mid_answer_leaves_one_whole_answer_on_the_log(
@@ -29,7 +27,7 @@ async def test_kill_9_of_the_worker_in_mid_answer_leaves_one_whole_answer_on_the
     async with contextlib.AsyncExitStack() as workers, chat.socket(person) as client:
         serving = await workers.enter_async_context(chat.worker())
         for _ in range(KILLS):
-            await client.command("send", client_id=str(uuid.uuid4()), content="a long story", options=SLOW)
+            await client.command("send", client_id=str(uuid.uuid4()), content="a long story", options=ENDLESS)
             frames = await client.until("token")
             serving.kill()
             serving.wait()
@@ -48,7 +46,7 @@ async def test_kill_9_of_the_api_node_in_mid_answer_loses_and_repeats_no_token(
     chat: Chat, person: Person
 ) -> None:
     async with chat.node() as (node, port), chat.socket(person, port) as client:
-        await client.command("send", client_id=str(uuid.uuid4()), content="a long story", options=LONG)
+        await client.command("send", client_id=str(uuid.uuid4()), content="a long story", options=ENDLESS)
         frames = await client.until("token")
         node.kill()
         with contextlib.suppress(ConnectionClosed):  # what was on its way still arrives

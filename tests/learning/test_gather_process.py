@@ -29,6 +29,10 @@ async def count(log: Log, where: str) -> int:
     return await log.pool.fetchval(f"SELECT count(*) FROM {where}")
 
 
+async def none(log: Log, where: str) -> bool:
+    return await count(log, where) == 0
+
+
 async def test_kill_9_in_the_middle_of_a_pass_leaves_no_orphan_and_the_next_process_ends_it(
     settings: Settings,
 ) -> None:
@@ -44,7 +48,7 @@ async def test_kill_9_in_the_middle_of_a_pass_leaves_no_orphan_and_the_next_proc
         assert (len(gone), alive) == (len(children), [])
         async with process(settings, "consumers.gather"):
             await until(lambda: count(log, "read.skills WHERE state = 'approved'"))
-        assert await count(log, "read.clustering_runs WHERE completed_at IS NULL") == 0
+            await until(lambda: none(log, "read.clustering_runs WHERE completed_at IS NULL"))
         assert await count(log, "read.clustering_runs WHERE scope = 'user'") == 1
         (cluster,) = await log.pool.fetch("SELECT size, label FROM read.clusters WHERE scope = 'user'")
         assert cluster["size"] == 10
