@@ -83,11 +83,18 @@ class Somebody:
     log: Log
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     tenant: str = SYSTEM_TENANT
+    time: datetime | None = None
+    """When all this happens; None for now."""
 
     async def append(self, *events: tuple[Event, str], owner: str | None = None) -> None:
         """Events on streams, folded before this returns."""
         metas = [
-            (event, Meta(owner=owner or self.id, tenant=self.tenant, actor=self.id, stream=stream))
+            (
+                event,
+                Meta(
+                    owner=owner or self.id, tenant=self.tenant, actor=self.id, stream=stream, time=self.time
+                ),
+            )
             for event, stream in events
         ]
         await self.log.wait_for((await self.log.append_many(metas))[-1])
