@@ -17,7 +17,7 @@ LONG = {"max_tokens": 900, "temperature": 0.0}
 ENDLESS = {**LONG, "max_tokens": 4000}
 """Not over before a command reaches its worker, however busy the machine is.
 
-Greedy, for the model's weights are random: among its 320 tokens its end is drawn soon, but is never the likeliest.
+Greedy: the weights are random, so among 320 tokens the end is drawn soon, but is never the likeliest.
 """
 
 
