@@ -29,7 +29,7 @@ CONFIG = TrainConfig(
     checkpoint_every=10,
 )
 """What is the same for every run; ``settings_for`` sets its length."""
-STEPS = 32
+STEPS = 16
 """Optimizer steps of a run, whatever it learns from: few lessons are seen more often."""
 HALF_LIFE = 12
 """Lessons after which one is shown half as often: what somebody wants now, above what they wanted before."""
