@@ -18,7 +18,11 @@ class Part(BaseModel):
     """A structured value inside an event."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, revalidate_instances="always"
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        revalidate_instances="always",
+        defer_build=True,
     )
 
 
@@ -30,7 +34,11 @@ class Event(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, revalidate_instances="always"
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        revalidate_instances="always",
+        defer_build=True,
     )
 
     type: ClassVar[str]
