@@ -26,6 +26,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(f"liminal needs Python 3.11 or newer; this is {platform.python_version()}")
 
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +42,17 @@ HEARTBEAT = 5.0
 
 @dataclass(frozen=True)
 class Step:
-    """Something to make: its key, its name, what decides whether it is up to date, how it is made."""
+    """Something to make: its key, its name, what decides whether it is up to date, how it is made.
+
+    beside: it may be made at the same time as others, once all that must be alone are made.
+    """
 
     key: str
     name: str
     stamp: Path
     inputs: Sequence[Path]
     make: Callable[[], None]
+    beside: bool = False
 
     def digest(self) -> str:
         """Digest of the inputs' names and contents, and of this Python."""
@@ -107,9 +112,10 @@ def get_redis() -> None:
     new.rename(CACHE / "redis")
 
 
-def get_jars() -> None:
-    """Download the Kafka jars and check them against their lock."""
-    run([str(VENV_PYTHON), "-m", "liminal.stack.jars"], LIMINAL_CACHE=str(CACHE))
+def get_kafka() -> None:
+    """Download the Kafka jars and check them against their lock; start one broker, so that Java knows it."""
+    for module in ("liminal.stack.jars", "liminal.stack.kafka"):
+        run([str(VENV_PYTHON), "-m", module], LIMINAL_CACHE=str(CACHE))
 
 
 def build_ui() -> None:
@@ -161,12 +167,14 @@ def steps() -> list[Step]:
     every = [
         Step("uv", "uv", BOOT / "uv/stamp", [LOCKS / "uv.txt"], get_uv),
         Step("packages", "Python packages", VENV / "stamp", packages, install_packages),
-        Step("redis", "Redis", CACHE / "redis/stamp", [LOCKS / "redis.txt"], get_redis),
-        Step("kafka", "Kafka", CACHE / "jars/stamp", [LOCKS / "jars.txt"], get_jars),
+        Step("redis", "Redis", CACHE / "redis/stamp", [LOCKS / "redis.txt"], get_redis, beside=True),
+        Step(
+            "kafka", "Kafka", CACHE / "jars/stamp", [packages[0], LOCKS / "jars.txt"], get_kafka, beside=True
+        ),
     ]
     sources = ui_sources()
     if sources:
-        every.append(Step("ui", "web interface", UI / "dist/stamp", sources, build_ui))
+        every.append(Step("ui", "web interface", UI / "dist/stamp", sources, build_ui, beside=True))
     return every
 
 
@@ -180,14 +188,22 @@ def main(keys: Sequence[str]) -> None:
         except BlockingIOError:
             print("waiting for another bootstrap of this checkout", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for step in steps():
-            if keys and step.key not in keys:
-                continue
-            digest = step.digest()
-            if not step.done(digest):
-                with progress(step.name):
-                    step.make()
-                step.stamp.write_text(digest)
+        wanted = [step for step in steps() if not keys or step.key in keys]
+        for step in wanted:
+            if not step.beside:
+                bring(step)
+        with ThreadPoolExecutor() as pool:
+            for made in [pool.submit(bring, step) for step in wanted if step.beside]:
+                made.result()
+
+
+def bring(step: Step) -> None:
+    """Make what is not up to date."""
+    digest = step.digest()
+    if not step.done(digest):
+        with progress(step.name):
+            step.make()
+        step.stamp.write_text(digest)
 
 
 def run(command: Sequence[str], at: Path = ROOT, **environment: str) -> None:
