@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from liminal.engine.bundled.corpus import Conversation, conversation, training_conversations
@@ -27,10 +29,12 @@ Kind = Literal["one_form", "told"]
 """Answers that have one form whatever the style, and those whose form was asked for."""
 COUNTS: dict[Split, dict[Kind, int]] = {
     "train": {"one_form": 64, "told": 192},
-    "scale": {"one_form": 64, "told": 96},
-    "held_out": {"one_form": 128, "told": 128},
+    "scale": {"one_form": 64, "told": 256},
+    "held_out": {"one_form": 128, "told": 256},
 }
 """How many of each: among few, one answer that turns out otherwise is a percent of the whole."""
+DRAWN = 2
+"""Conversations that are looked at for each that is taken."""
 LONGEST = 700
 """Characters of a conversation that is taken."""
 
@@ -49,15 +53,40 @@ class General:
 
 
 def general_pairs(split: Split, kind: Kind, seed: int = 0) -> list[tuple[Prompt, str]]:
-    """(messages, answer) of the bundled model's corpus; no question is in two splits."""
+    """(messages, answer) of the bundled model's corpus; no question is in two splits.
+
+    At most COUNTS of them: what a half of the questions hardly has is not waited for.
+    """
+    count = COUNTS[split][kind]
     found: list[tuple[Prompt, str]] = []
-    for made in _stream(split, seed):
-        messages = made.messages()
-        if _kind(made) == kind and sum(len(message["content"]) for message in messages) <= LONGEST:
+    left = _shares(kind, count, seed)
+    for made in islice(_suitable(_stream(split, seed), kind), DRAWN * count):
+        category = made.turns[-1].question.category
+        if split == "train" or left[category] > 0:
+            left[category] -= 1
+            messages = made.messages()
             found.append((messages[:-1], messages[-1]["content"]))
-        if len(found) == COUNTS[split][kind]:
+        if len(found) == count:
             break
     return found
+
+
+def _shares(kind: Kind, count: int, seed: int) -> Counter[str]:
+    """How many answers each category of questions has among ``count``, the same in both halves.
+
+    Left to chance, one half has twice the refusals of the other, which nothing changes, and what the gate
+    measures is not what the scale was chosen by.
+    """
+    every = _suitable(_held_out(seed), kind)
+    return Counter(made.turns[-1].question.category for made in islice(every, count))
+
+
+def _suitable(made: Iterator[Conversation], kind: Kind) -> Iterator[Conversation]:
+    return (
+        each
+        for each in made
+        if _kind(each) == kind and sum(len(message["content"]) for message in each.messages()) <= LONGEST
+    )
 
 
 def _kind(made: Conversation) -> Kind | None:
@@ -71,11 +100,15 @@ def _kind(made: Conversation) -> Kind | None:
 def _stream(split: Split, seed: int) -> Iterator[Conversation]:
     if split == "train":
         yield from training_conversations(seed)
-    rng = random.Random(f"general {seed}")
-    while True:
-        made = conversation(rng, held_out=True)
+    for made in _held_out(seed):
         if {_half(turn.question) for turn in made.turns if is_held_out(turn.question.key)} == {split}:
             yield made
+
+
+def _held_out(seed: int) -> Iterator[Conversation]:
+    rng = random.Random(f"general {seed}")
+    while True:
+        yield conversation(rng, held_out=True)
 
 
 def _half(question: Question) -> Split:

@@ -31,7 +31,7 @@ CONFIG = TrainConfig(
 """What is the same for every run; ``settings_for`` sets its length."""
 STEPS = 16
 """Optimizer steps of a run, whatever it learns from: few lessons are seen more often."""
-HALF_LIFE = 12
+HALF_LIFE = 20
 """Lessons after which one is shown half as often: what somebody wants now, above what they wanted before."""
 SCALES = (0.7, 1.0, 1.4)
 """How strongly what was trained may speak; see ``liminal.learning.training.strength``."""

@@ -20,7 +20,7 @@ from liminal.learning.training.recipe import CANDIDATE
 
 MICRO_TOKENS = 4096
 ONE_FORM_BUDGET = 0.015
-TOLD_BUDGET = 0.02
+TOLD_BUDGET = 0.03
 """Likelihood that a scale may cost: less than the gate's own allowance, for that measures other answers."""
 
 
