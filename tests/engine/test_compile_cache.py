@@ -56,12 +56,12 @@ def test_what_nobody_has_needed_is_not_held_and_is_loaded_without_compiling(
 def test_an_update_of_the_engine_compiles_anew_and_keeps_what_it_compiled(
     folder: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = dataclasses.replace(OPTIONS, warm=True, compiled=str(empty))
+    options = dataclasses.replace(OPTIONS, warm=True, compiled=str(empty), rows=0)
     said: list[list[int]] = []
     for source in ("before", "after", "after"):
         monkeypatch.setattr(compile_cache, "_source", lambda source=source: source)
         with Engine.load(folder, options) as engine:
             engine._warming.join()
-            assert engine.runner.programs.compiled < len(engine.runner.program_keys()) / 2, source
+            assert engine.runner.programs.compiled < len(engine.runner.program_keys()), source
             said.append(words(engine))
     assert said[0] == said[1] == said[2]

@@ -17,7 +17,7 @@ from liminal.engine.request import Request, Sampling
 from liminal.engine.tokenizer import Tokenizer
 from liminal.engine.weights import load_params
 
-OPTIONS = EngineOptions(slots=4, context=64, chunks=(16,), rows=0, warm=False)
+OPTIONS = EngineOptions(slots=2, context=64, chunks=(16,), rows=0, warm=False)
 
 
 async def continuation(engine: Engine, prompt: list[int], length: int) -> list[int]:
