@@ -19,14 +19,13 @@ from liminal.engine.training import BASE, BaseModel, Completion, Mixture, score
 from liminal.learning.evidence.dataset import FOLDS, DataSet
 from liminal.learning.evidence.lessons import Lesson, said_by_assistant
 from liminal.learning.gate.general import General
-from liminal.learning.training.recipe import CANDIDATE, fold_name
+from liminal.learning.training.recipe import CANDIDATE, MICRO_TOKENS, fold_name
 from liminal.log.events import Figure
 from liminal.steering.learning_policy import Gate
 
 RESAMPLES = 10_000
 HALF_LIFE = 6
 """Lessons after which one counts half here; fewer than in training: the gate asks what is wanted now."""
-MICRO_TOKENS = 4096
 ROUNDING = 1e-9
 
 

@@ -16,9 +16,8 @@ import numpy as np
 from liminal.engine.peft import Adapter
 from liminal.engine.training import BASE, BaseModel, Completion, Mixture, score
 from liminal.learning.gate.general import General
-from liminal.learning.training.recipe import CANDIDATE
+from liminal.learning.training.recipe import CANDIDATE, MICRO_TOKENS
 
-MICRO_TOKENS = 4096
 ONE_FORM_BUDGET = 0.015
 TOLD_BUDGET = 0.03
 """Likelihood that a scale may cost: less than the gate's own allowance, for that measures other answers."""
