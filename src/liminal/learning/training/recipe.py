@@ -14,7 +14,7 @@ CANDIDATE = "all"
 """The adapter that learns every lesson and may serve."""
 
 MICRO_TOKENS = 2048
-"""Tokens of one forward pass: what 4096 need leaves the processor's caches, and a step takes a fifth longer."""
+"""Tokens of one forward pass: what 4096 need leaves the processor's caches; a step takes a fifth longer."""
 CONFIG = TrainConfig(
     rank=8,
     alpha=16.0,
