@@ -44,7 +44,8 @@ def keep_compiled(root: str | Path) -> Path:
     Machine code of another jaxlib or another processor must never be loaded, so the folder is named
     by both. This setting is the process's, not one engine's: JAX has a single compilation cache.
     """
-    folder = Path(root) / f"jaxlib-{version('jaxlib')}-{jax.default_backend()}-{processor()}"
+    # absolute: a process that changes its folder goes on keeping them where it began
+    folder = Path(root).absolute() / f"jaxlib-{version('jaxlib')}-{jax.default_backend()}-{processor()}"
     folder.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
