@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     adapter_rows: int = Field(
         128, ge=0, le=65536, description="rank rows of adapters that answer at once: 128 are 8 of rank 16"
     )
+    compile_ahead: bool = Field(
+        True,
+        description="compile ahead, while serving, what several answers at once need; without, at need",
+    )
     backend: Literal["jax", "openai"] = Field(
         "jax", description="what decodes: the engine here, or an endpoint"
     )

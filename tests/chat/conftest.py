@@ -40,6 +40,7 @@ SHARED = (
     "topic",
     "model",
     "rate_factor",
+    "compile_ahead",
 )
 """Settings that the processes of one installation have in common."""
 MODEL = ROOT / "tests" / "parity" / "golden" / "models" / "llama"
@@ -165,6 +166,7 @@ async def chat(
         cache=ROOT / ".cache",
         model=str(model),
         slots=2,
+        compile_ahead=False,
     )
     async with install(settings, services) as installation:
         with socket.socket() as listening:

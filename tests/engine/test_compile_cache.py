@@ -53,6 +53,15 @@ def test_what_nobody_has_needed_is_not_held_and_is_loaded_without_compiling(
     assert said[0] == said[1]
 
 
+def test_without_looking_ahead_only_what_one_answer_needs_is_compiled(folder: Path, empty: Path) -> None:
+    options = dataclasses.replace(OPTIONS, warm=True, ahead=False, compiled=str(empty), rows=0)
+    with Engine.load(folder, options) as engine:
+        before = engine.runner.programs.compiled
+        assert 0 < before < len(engine.runner.program_keys())
+        assert len(words(engine)) == 6
+        assert engine.runner.programs.compiled == before
+
+
 def test_an_update_of_the_engine_compiles_anew_and_keeps_what_it_compiled(
     folder: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ async def school(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> A
         cache=ROOT / ".cache",
         slots=2,
         context=512,
+        compile_ahead=False,
     )
     settings.home.mkdir(parents=True)
     async with install(settings, services) as installation:

@@ -29,7 +29,7 @@ START = 240
 """Seconds that a worker may take to start, the first time on a busy machine."""
 NAMES = (
     *("slots", "context", "home", "cache", "database_url", "kafka_bootstrap_servers", "redis_url"),
-    *("topic", "model"),
+    *("topic", "model", "compile_ahead"),
 )
 
 

@@ -46,6 +46,7 @@ async def _engine(settings: Settings) -> Backend:
         numbers="auto" if settings.numbers == "int8" else settings.numbers,
         int8=settings.numbers == "int8",
         devices=settings.devices,
+        ahead=settings.compile_ahead,
         compiled=settings.cache / "compiled",
     )
     return await asyncio.to_thread(Engine.load, folder, options)

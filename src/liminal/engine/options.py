@@ -32,7 +32,8 @@ class EngineOptions:
       devices: tensor parallelism over this many devices.
       prefix_bytes: bound of the prefix cache; adapter_bytes: of adapters held in host memory.
       queue: requests that may wait before QueueFull.
-      warm: compile what a single answer needs before the first request, and the rest while serving.
+      warm: compile what a single answer needs before the first request, and the rest while serving;
+        without ``ahead`` the rest only once it is needed.
       compiled: folder where compiled programs are kept between runs, None for nowhere.
     """
 
@@ -47,6 +48,7 @@ class EngineOptions:
     adapter_bytes: int = 1 << 30
     queue: int = 256
     warm: bool = True
+    ahead: bool = True
     compiled: Path | None = None
 
     def shapes(self, config: ModelConfig) -> Shapes:
