@@ -17,8 +17,8 @@ def test_java_takes_what_it_learned_for_just_these_jars(tmp_path: Path) -> None:
     option = f"-XX:AOTCache={known_classes(CACHE)}"
     assert option in child.command, "run `make setup`"
     # told to insist, Java ends at once where what it learned is of other jars or another Java
-    insisting = [*child.command[:-1]]
-    insisting.insert(1, "-XX:AOTMode=on")
+    java, *options, _ = child.command
+    insisting = [java, "-XX:AOTMode=on", *options]
     said = subprocess.run(insisting, capture_output=True, text=True, check=False)
     assert USAGE in said.stdout + said.stderr, said.stderr
 

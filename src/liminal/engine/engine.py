@@ -73,8 +73,8 @@ class Engine:
         if self.options.warm:
             first = [key for key in self.runner.program_keys() if needed_first(key)]
             self.runner.programs.warm(first, workers=2)
-        if self.options.warm and self.options.ahead:
-            self._warming.start()
+            if self.options.ahead:
+                self._warming.start()
         self._thread = threading.Thread(target=self._run, name=f"decode-{name}", daemon=True)
         self._thread.start()
 

@@ -14,16 +14,21 @@ Data = dict[str, Any]
 Upcaster = Callable[[Data], Data]
 
 
+CONFIG = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    use_attribute_docstrings=True,
+    revalidate_instances="always",
+    # a process meets few of the types, and to build all of them takes longer than most commands
+    defer_build=True,
+)
+"""Of every event and of every part of one."""
+
+
 class Part(BaseModel):
     """A structured value inside an event."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        revalidate_instances="always",
-        defer_build=True,
-    )
+    model_config = CONFIG
 
 
 class Event(BaseModel):
@@ -33,13 +38,7 @@ class Event(BaseModel):
     between fields is a validator of one of them, so that it has a path too.
     """
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        revalidate_instances="always",
-        defer_build=True,
-    )
+    model_config = CONFIG
 
     type: ClassVar[str]
     """Name of the event type, past tense, dotted: ``message.posted``."""

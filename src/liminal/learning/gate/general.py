@@ -27,6 +27,8 @@ Split = Literal["train", "scale", "held_out"]
 """Answers that are replayed; that say how strongly an adapter may speak; that the gate measures by."""
 Kind = Literal["one_form", "told"]
 """Answers that have one form whatever the style, and those whose form was asked for."""
+Suitable = tuple[str, Prompt]
+"""The category of the last question of a conversation, and its messages, the last of which answers it."""
 COUNTS: dict[Split, dict[Kind, int]] = {
     "train": {"one_form": 64, "told": 192},
     "scale": {"one_form": 64, "told": 256},
@@ -58,17 +60,17 @@ def general_pairs(split: Split, kind: Kind, seed: int = 0) -> list[tuple[Prompt,
     At most COUNTS of them: what a half of the questions hardly has is not waited for.
     """
     count = COUNTS[split][kind]
-    found: list[tuple[Prompt, str]] = []
-    left = _shares(kind, count, seed)
-    for made in islice(_suitable(_stream(split, seed), kind), DRAWN * count):
-        category = made.turns[-1].question.category
-        if split == "train" or left[category] > 0:
+    drawn = islice(_suitable(_stream(split, seed), kind), DRAWN * count)
+    if split != "train":
+        drawn = _in_shares(drawn, _shares(kind, count, seed))
+    return [(messages[:-1], messages[-1]["content"]) for _, messages in islice(drawn, count)]
+
+
+def _in_shares(drawn: Iterator[Suitable], left: Counter[str]) -> Iterator[Suitable]:
+    for category, messages in drawn:
+        if left[category] > 0:
             left[category] -= 1
-            messages = made.messages()
-            found.append((messages[:-1], messages[-1]["content"]))
-        if len(found) == count:
-            break
-    return found
+            yield category, messages
 
 
 def _shares(kind: Kind, count: int, seed: int) -> Counter[str]:
@@ -77,16 +79,15 @@ def _shares(kind: Kind, count: int, seed: int) -> Counter[str]:
     Left to chance, one half has twice the refusals of the other, which nothing changes, and what the gate
     measures is not what the scale was chosen by.
     """
-    every = _suitable(_held_out(seed), kind)
-    return Counter(made.turns[-1].question.category for made in islice(every, count))
+    return Counter(category for category, _ in islice(_suitable(_held_out(seed), kind), count))
 
 
-def _suitable(made: Iterator[Conversation], kind: Kind) -> Iterator[Conversation]:
-    return (
-        each
-        for each in made
-        if _kind(each) == kind and sum(len(message["content"]) for message in each.messages()) <= LONGEST
-    )
+def _suitable(made: Iterator[Conversation], kind: Kind) -> Iterator[Suitable]:
+    for each in made:
+        if _kind(each) == kind:
+            messages = each.messages()
+            if sum(len(message["content"]) for message in messages) <= LONGEST:
+                yield each.turns[-1].question.category, messages
 
 
 def _kind(made: Conversation) -> Kind | None:
