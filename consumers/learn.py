@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import sys
 
-from liminal.learning.training.worker import learn_app
+from liminal.learning.training.aside import run_aside
 from liminal.logging import configure_logging
 from liminal.settings import load_settings
 
-NICENESS = 19
-"""Training gives way to whoever waits for an answer on the same machine."""
 
-
-async def main() -> None:
+async def main() -> int:
     """Learn until stopped."""
-    os.nice(NICENESS)
     settings = load_settings()
     configure_logging(settings, "learn")
-    async with learn_app(settings) as app:
-        await app.run()
+    return await run_aside(settings, "liminal.learning.training.worker")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

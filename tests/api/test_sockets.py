@@ -19,7 +19,8 @@ from websockets.exceptions import ConnectionClosed
 
 from liminal.chat import session
 from liminal.chat.frames import Cancelled, Citation
-from liminal.chat.streams import FrameWriter, Keys
+from liminal.chat.keys import Keys
+from liminal.chat.streams import FrameWriter
 from liminal.identity.limits import PLANS
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from liminal.chat.frames import Citation, MessageDone, Routed, Token, TokenLogprob, Usage
+from liminal.chat.keys import Keys
 from liminal.chat.respond import Continuation
-from liminal.chat.streams import FrameHub, FrameWriter, Keys, Superseded
+from liminal.chat.streams import FrameHub, FrameWriter, Superseded
 
 
 class Reader:

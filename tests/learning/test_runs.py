@@ -10,7 +10,7 @@ import pytest
 from tests.api.installation import Installation, Person, signup
 from tests.learning.school import corrected, decided, lessons_of, persona, teach, until
 
-from liminal.chat.streams import Keys
+from liminal.chat.keys import Keys
 from liminal.learning.training.verify import verify_runs
 from liminal.storage.blobs import BlobStore
 

@@ -20,7 +20,8 @@ from liminal.api.sockets import Sockets
 from liminal.chat.conversations import Conversations
 from liminal.chat.engine_status import EngineStatus
 from liminal.chat.feedback import Feedback
-from liminal.chat.streams import FrameHub, Keys
+from liminal.chat.keys import Keys
+from liminal.chat.streams import FrameHub
 from liminal.chat.transcripts import Transcripts
 from liminal.chat.turns import Turns
 from liminal.engine.embedder import Embedder, default_encoder

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import subprocess
-import sys
 import time
-from collections.abc import Generator
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Annotated
 
@@ -21,8 +18,13 @@ from liminal.engine.bundled.habits import Habit, habits, prompts
 from liminal.settings import Settings
 
 HELD_OUT = 12
-PAUSE = 1.0
+QUESTION = "What is a kettle?"
+WARM = 60
+"""Turns until what is compiled, cached and optimised ahead is so."""
+PAUSE = 0.5
 """Seconds that somebody who chats reads an answer before the next question."""
+SETTLED = 0.05
+"""Seconds that nothing is learned before a turn is measured without."""
 
 
 def learn(
@@ -31,55 +33,63 @@ def learn(
     people: Annotated[
         int, typer.Option(help="Persons, one after another; the first meets no compiled program.")
     ] = 2,
-    turns: Annotated[int, typer.Option(help="Turns of somebody else that are timed alone.")] = 20,
     json: Json = False,
 ) -> None:
     """Correct answers of the bundled model over HTTP until an adapter serves, beside somebody who chats."""
     with services() as settings:
-        report(asyncio.run(_measure(settings, corrections, habits()[habit], people, turns)), json)
+        report(asyncio.run(_measure(settings, corrections, habits()[habit], people)), json)
 
 
-async def _measure(
-    settings: Settings, corrections: int, habit: Habit, people: int, turns: int
-) -> list[Figure]:
+async def _measure(settings: Settings, corrections: int, habit: Habit, people: int) -> list[Figure]:
     found: list[Figure] = []
+    seen = Beside()
     async with school(settings) as town:
         talker = await town.pupil()
-        await _turns(talker, 20)  # what is compiled and cached is so after these
-        alone = await _turns(talker, turns, PAUSE)
-        with _a_busy_core():
-            busy = await _turns(talker, turns, PAUSE)
+        for _ in range(WARM):
+            await talker.ask(QUESTION)
         with progress_bar("learning") as bar:
             for number in range(people):
                 bar(number, people)
-                found += await _person(town, talker, habit, corrections, number, alone)
-    return [*found, _beside_a_loop(alone, busy)]
+                found += await _person(town, talker, habit, corrections, number, seen)
+    return [*found, *seen.figures()]
 
 
-def _beside_a_loop(alone: list[float], busy: list[float]) -> Figure:
-    """What turns pay for a core that is not idle, whatever it does: two of a machine may be halves of one."""
-    slow = Figure(name="somebody's turn beside an empty loop", value=1000 * median(busy), unit="ms")
-    return slow.against(1000 * median(alone))
+@dataclass
+class Beside:
+    """Seconds that each turn took while something was learned, and while that stood still.
 
+    In turns, seconds apart: a machine of somebody else's is twice as fast in one minute as in the next.
+    """
 
-@contextlib.contextmanager
-def _a_busy_core() -> Generator[None]:
-    """A process of the lowest priority that counts."""
-    loop = subprocess.Popen([sys.executable, "-c", "import os; os.nice(19)\nwhile True: pass"])
-    try:
-        yield
-    finally:
-        loop.kill()
-        loop.wait()
+    learning: list[float] = field(default_factory=list[float])
+    still: list[float] = field(default_factory=list[float])
+
+    async def watch(self, town: School, talker: Pupil) -> None:
+        """Measure until cancelled."""
+        while True:
+            self.learning.append((await talker.ask(QUESTION)).seconds)
+            await asyncio.sleep(PAUSE)
+            with town.nothing_learns():
+                await asyncio.sleep(SETTLED)
+                self.still.append((await talker.ask(QUESTION)).seconds)
+            await asyncio.sleep(PAUSE)
+
+    def figures(self) -> list[Figure]:
+        """What turns paid."""
+        if not self.still:
+            return []
+        beside, alone = 1000 * median(self.learning), 1000 * median(self.still)
+        turn = Figure(name="somebody else's turn meanwhile", value=beside, unit="ms").against(alone)
+        return [turn, Figure(name="turns slowed", value=100 * (beside / alone - 1), unit="%").at_most(20)]
 
 
 async def _person(
-    town: School, talker: Pupil, habit: Habit, corrections: int, number: int, alone: list[float]
+    town: School, talker: Pupil, habit: Habit, corrections: int, number: int, seen: Beside
 ) -> list[Figure]:
     pupil = await town.pupil(number)
     asked = prompts(habit, "train", corrections, number)
     answers = [(question, await pupil.ask(question.text)) for question in asked]
-    beside = asyncio.create_task(_until_cancelled(talker))
+    beside = asyncio.create_task(seen.watch(town, talker))
     began = time.monotonic()
     for question, answer in answers:
         await pupil.correct(answer, habit.correct(question))
@@ -93,37 +103,12 @@ async def _person(
             break
         await asyncio.sleep(0.1)
     beside.cancel()
-    meanwhile = (await asyncio.gather(beside, return_exceptions=True))[0]
+    await asyncio.gather(beside, return_exceptions=True)
     await pupil.settled()
     held = prompts(habit, "held_out", HELD_OUT, number)
     after: list[Answer] = [await pupil.ask(question.text) for question in held]
     before: list[Answer] = [await pupil.ask(question.text, without_learning=True) for question in held]
     name = f"person {number + 1}"
     taken = Figure(name=f"{name}: correction to promoted", value=served or float("nan"), unit="s").at_most(60)
-    figures = [
-        taken,
-        Figure(name=f"{name}: habit kept", value=100 * kept(habit, after), unit="%").against(
-            100 * kept(habit, before)
-        ),
-    ]
-    if isinstance(meanwhile, list) and meanwhile:
-        slow = Figure(name=f"{name}: somebody else's turn", value=1000 * median(meanwhile), unit="ms")
-        figures.append(slow.against(1000 * median(alone)))
-    return figures
-
-
-async def _turns(talker: Pupil, count: int, pause: float = 0.0) -> list[float]:
-    found: list[float] = []
-    for _ in range(count):
-        found.append((await talker.ask("What is a kettle?")).seconds)
-        await asyncio.sleep(pause)
-    return found
-
-
-async def _until_cancelled(talker: Pupil) -> list[float]:
-    found: list[float] = []
-    try:
-        while True:
-            found += await _turns(talker, 1, PAUSE)
-    except asyncio.CancelledError:
-        return found
+    better = Figure(name=f"{name}: habit kept", value=100 * kept(habit, after), unit="%")
+    return [taken, better.against(100 * kept(habit, before))]

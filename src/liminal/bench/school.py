@@ -7,12 +7,13 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import psutil
 
 from liminal.bench.ground import ground, projector_process, serving_process
 from liminal.engine.bundled.habits import Habit
@@ -96,9 +97,22 @@ class Pupil:
 
 @dataclass
 class School:
-    """What runs, and how to enrol."""
+    """What runs, and how to enrol. ``learner`` is the process that learns."""
 
     http: httpx.AsyncClient
+    learner: psutil.Process
+
+    @contextmanager
+    def nothing_learns(self) -> Generator[None]:
+        """The learner and its children stand still during the block, wherever they are."""
+        tree = [self.learner, *self.learner.children(recursive=True)]
+        for process in tree:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in tree:
+                process.resume()
 
     async def pupil(self, seed: int = 0) -> Pupil:
         """A new account."""
@@ -134,12 +148,12 @@ async def school(settings: Settings, *, partitions: int = 4) -> AsyncGenerator[S
         await stack.enter_async_context(
             serving_process(own, "liminal.cli", "api", descriptors=[handle], **web)
         )
-        for module in ("consumers.respond", "consumers.learn"):
-            await stack.enter_async_context(serving_process(own, module))
+        await stack.enter_async_context(serving_process(own, "consumers.respond"))
+        learner = await stack.enter_async_context(serving_process(own, "consumers.learn"))
         http = await stack.enter_async_context(
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"X-Liminal": "1"}, timeout=300)
         )
-        yield School(http)
+        yield School(http, psutil.Process(learner.pid))
 
 
 def kept(habit: Habit, answers: Sequence[Answer]) -> float:

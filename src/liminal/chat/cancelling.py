@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from liminal.chat.streams import STREAM_TTL, Keys
+from liminal.chat.keys import STREAM_TTL, Keys
 
 log = structlog.get_logger(__name__)
 

@@ -22,20 +22,19 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from liminal.chat.frames import FINAL_TYPES, TURN_FRAMES, Token
+from liminal.chat.keys import STREAM_TTL, Keys
 from liminal.errors import LiminalError
 
 log = structlog.get_logger(__name__)
 
 BLOCK_MS = 2000
 """Milliseconds of one blocking read; shorter than the client's own socket timeout of 5 s."""
-STREAM_TTL = 3600
-"""Seconds that a turn's frames stay after its last one; later, a client reads the history instead."""
 
 _APPEND = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local seq = last[1] and tonumber(string.match(last[1][1], '%d+$')) or 0
-for i = 3, #ARGV, 3 do
+for i = 4, #ARGV, 3 do
   -- a frame that is there already came with an earlier try, whose reply was lost
   if tonumber(ARGV[i]) > seq then
     redis.call('XADD', KEYS[1], '0-' .. ARGV[i], 't', ARGV[i + 1], 'f', ARGV[i + 2])
@@ -43,6 +42,7 @@ for i = 3, #ARGV, 3 do
 end
 -- whoever waited for this turn has its first token, or its end
 if ARGV[#ARGV - 1] ~= 'routed' then redis.call('ZREM', KEYS[3], KEYS[1]) end
+if ARGV[3] == '1' and redis.call('ZREM', KEYS[4], KEYS[1]) == 1 then redis.call('PUBLISH', KEYS[4], '') end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
 return 1
@@ -53,43 +53,6 @@ class Superseded(LiminalError):
     """Another worker took this turn over; stop without a word."""
 
     code = "turn_superseded"
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The Redis keys of turns; a namespace for each installation that shares a server."""
-
-    namespace: str
-
-    def frames(self, turn_id: UUID) -> str:
-        """The stream of a turn's frames."""
-        return f"{self.namespace}:turn:{turn_id}"
-
-    def epoch(self, turn_id: UUID) -> str:
-        """How many workers have taken the turn; the last one may write."""
-        return f"{self.namespace}:turn:{turn_id}:epoch"
-
-    def cancel(self, turn_id: UUID) -> str:
-        """Set when the turn is to be stopped, for a worker that has not begun it yet."""
-        return f"{self.namespace}:turn:{turn_id}:cancel"
-
-    def owner(self, turn_id: UUID) -> str:
-        """Whose turn it is: account and tenant."""
-        return f"{self.namespace}:turn:{turn_id}:owner"
-
-    def begun(self, turn_id: UUID) -> str:
-        """Set by the command that began the turn, so that its repetition is recognised."""
-        return f"{self.namespace}:turn:{turn_id}:begun"
-
-    @property
-    def waiting(self) -> str:
-        """The turns that were taken and have no token yet, by the second they were taken at."""
-        return f"{self.namespace}:waiting"
-
-    @property
-    def cancel_channel(self) -> str:
-        """Where the workers hear of turns to stop."""
-        return f"{self.namespace}:cancel"
 
 
 @dataclass(slots=True)
@@ -143,10 +106,12 @@ class FrameWriter:
         pipe = self._redis.pipeline(transaction=True)
         pipe.incr(self._keys.epoch(turn_id))
         pipe.expire(self._keys.epoch(turn_id), STREAM_TTL)
-        pipe.zadd(self._keys.waiting, {self._keys.frames(turn_id): time.time()}, nx=True)
+        for key in (self._keys.waiting, self._keys.answering):
+            pipe.zadd(key, {self._keys.frames(turn_id): time.time()}, nx=True)
+        pipe.publish(self._keys.answering, "")
         pipe.exists(self._keys.cancel(turn_id))
         pipe.xrange(self._keys.frames(turn_id))
-        epoch, _, _, cancelled, entries = await pipe.execute()
+        epoch, _, _, _, _, cancelled, entries = await pipe.execute()
         turn = OpenTurn(turn_id, int(epoch), cancelled=bool(cancelled))
         for entry_id, fields in entries:
             kind = fields[b"t"].decode()
@@ -156,7 +121,8 @@ class FrameWriter:
             if kind == "token":
                 _say(turn, Token.model_validate_json(fields[b"f"]))
         if turn.finished:
-            await self._redis.zrem(self._keys.waiting, self._keys.frames(turn_id))
+            for key in (self._keys.waiting, self._keys.answering):
+                await self._redis.zrem(key, self._keys.frames(turn_id))
         return turn
 
     def write(self, turn: OpenTurn, frame: TURN_FRAMES) -> None:
@@ -202,7 +168,7 @@ class FrameWriter:
         for turn, sent in taken:
             turn.pending = []
             await self._append(
-                keys=[keys.frames(turn.turn_id), keys.epoch(turn.turn_id), keys.waiting],
+                keys=[keys.frames(turn.turn_id), keys.epoch(turn.turn_id), keys.waiting, keys.answering],
                 args=_arguments(turn, sent),
                 client=pipe,
             )
@@ -235,7 +201,8 @@ def _say(turn: OpenTurn, frame: Token) -> None:
 
 
 def _arguments(turn: OpenTurn, frames: list[TURN_FRAMES]) -> list[Any]:
-    arguments: list[Any] = [turn.epoch, STREAM_TTL]
+    ended = any(frame.type in FINAL_TYPES for frame in frames)
+    arguments: list[Any] = [turn.epoch, STREAM_TTL, int(ended)]
     for seq, frame in enumerate(frames, start=turn.seq + 1):
         sent = frame.model_copy(update={"turn_id": turn.turn_id, "seq": seq})
         arguments += [seq, frame.type, orjson.dumps(sent.model_dump(mode="json"))]

@@ -15,7 +15,8 @@ from liminal.chat.cancelling import request_cancel
 from liminal.chat.conversations import PROJECTION, Conversations, MessageRow
 from liminal.chat.errors import NoSuchMessage, NoSuchTurn, WrongMessage
 from liminal.chat.frames import Edit, Options, Regenerate, Send
-from liminal.chat.streams import STREAM_TTL, Keys
+from liminal.chat.keys import STREAM_TTL, Keys
+from liminal.chat.waiting import WaitingTurns
 from liminal.identity.actor import Actor
 from liminal.identity.authorize import authorize
 from liminal.log.envelope import Meta
@@ -87,6 +88,7 @@ class Turns:
         self._redis = redis
         self._keys = keys
         self._conversations = conversations
+        self._waiting = WaitingTurns(redis, keys)
 
     def turn_id(self, actor: Actor, client_id: UUID) -> UUID:
         """The turn that a command leads to."""
@@ -219,7 +221,10 @@ class Turns:
         if known is None:
             # where somebody else is at it, or died at it, the events are written twice: their ids are derived
             # from the command, so whoever reads the log counts them once
-            position = max(await self._log.append_many(events))
+            positions, _ = await asyncio.gather(
+                self._log.append_many(events), self._waiting.begins(ids.turn_id)
+            )
+            position = max(positions)
             await self._redis.set(key, str(parent_id or ""), ex=REPEAT_TTL, nx=True)
         elif known:
             parent_id = UUID(known.decode())

@@ -16,9 +16,10 @@ from liminal.chat.answering import Answerer, Decoder, NoAnswerer
 from liminal.chat.cancelling import listen_for_cancel
 from liminal.chat.engine_reactions import ENGINE_REACTIONS
 from liminal.chat.engine_status import TTL, EngineState, EngineStatus
+from liminal.chat.keys import Keys
 from liminal.chat.models import open_backend, other_backend, served_model
 from liminal.chat.respond import TYPES, Responder
-from liminal.chat.streams import FrameWriter, Keys
+from liminal.chat.streams import FrameWriter
 from liminal.engine.backend import Backend
 from liminal.engine.embedder import Embedder, default_encoder
 from liminal.errors import LiminalError

@@ -58,8 +58,8 @@ async def rollback(resources: Resources, name: str) -> Generation:
     """Let ``read`` show the generation before again, at once, as it was when it was switched away from.
 
     The projector then brings it up to date; until it has, who waits for a position waits, from when that
-    process has heard of the switch (a NOTIFY later). Returns what lives now. Raises NoGeneration when there is
-    none, and SwitchBlocked.
+    process has heard of the switch (a NOTIFY later). Returns what lives now.
+    Raises NoGeneration when there is none, and SwitchBlocked.
     """
     async with resources.pool.acquire() as connection:
         old = await generation_in(connection, name, "previous")

@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 
-from liminal.chat.streams import Keys
+from liminal.chat.keys import Keys
 from liminal.chat.waiting import WaitingTurns
 from liminal.engine.peft import Adapter, load_adapter, save_adapter
 from liminal.engine.training import Progress, TrainingError, TrainingRun, training_progress

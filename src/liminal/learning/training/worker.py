@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from liminal.learning.training.runs import Run
 from liminal.log.log import Log
 from liminal.log.position import Position
 from liminal.log.reaction import Delivery, Reaction
-from liminal.settings import Settings
+from liminal.logging import configure_logging
+from liminal.settings import Settings, load_settings
 from liminal.storage.blobs import BlobStore
 from liminal.storage.redis import connect_redis
 
@@ -49,6 +51,8 @@ OF_SKILL = frozenset({"skill.approved", "cluster.assigned"})
 TYPES = frozenset({QUEUED, *OF_ACCOUNT, *OF_ADAPTER, *OF_SKILL})
 PATIENCE = 120.0
 """Seconds that the read models may be behind; nobody waits for an answer here."""
+NICENESS = 19
+"""Training gives way to whoever else wants a core."""
 RUNS_AT_ONCE = 1
 """Runs of one worker; they share its cores. Owners take turns: each has one run in line at most."""
 
@@ -205,3 +209,16 @@ async def learn_app(settings: Settings) -> AsyncGenerator[FastStream]:
             in_flight=64,
         )
         yield reaction.app(settings)
+
+
+async def main() -> None:
+    """Learn until stopped."""
+    os.nice(NICENESS)
+    settings = load_settings()
+    configure_logging(settings, "learn")
+    async with learn_app(settings) as app:
+        await app.run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
