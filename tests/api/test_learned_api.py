@@ -16,7 +16,7 @@ from tests.api.installation import (
     post_preference,
     post_skill,
 )
-from tests.learning.school import environment_of
+from tests.processes import environment_of
 
 from liminal.identity.actor import Role
 from liminal.log.envelope import Meta

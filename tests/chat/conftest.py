@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
-import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -22,27 +17,12 @@ import orjson
 import pytest
 import uvicorn
 from tests.api.installation import PASSWORD, Installation, Person, install, settings_of, signup
+from tests.processes import working
 from websockets.asyncio.client import ClientConnection, connect
 
-from liminal.settings import variable
 from liminal.stack.embedded import Services as Stack
 
 ROOT = Path(__file__).parents[2]
-START = 240
-"""Seconds that a worker may take to compile its programs, the first time on a busy machine."""
-SHARED = (
-    "slots",
-    "home",
-    "cache",
-    "database_url",
-    "kafka_bootstrap_servers",
-    "redis_url",
-    "topic",
-    "model",
-    "rate_factor",
-    "compile_ahead",
-)
-"""Settings that the processes of one installation have in common."""
 MODEL = ROOT / "tests" / "parity" / "golden" / "models" / "llama"
 WINDOW = 4096
 """Tokens that the model reads and writes here: enough for an answer that one can interrupt."""
@@ -76,7 +56,7 @@ class Chat:
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[subprocess.Popen[bytes]]:
         """A respond worker as a process of its own, once it serves."""
-        async with self._process("consumers.respond") as process:
+        async with working(self.installation.settings, "consumers.respond") as process:
             yield process
 
     @asynccontextmanager
@@ -84,37 +64,10 @@ class Chat:
         """Another API node as a process of its own, and its port."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
             fd, port = listening.fileno(), listening.getsockname()[1]
-            async with self._process("liminal.cli", "api", LIMINAL_WEB_FD=str(fd)) as process:
+            settings = self.installation.settings
+            async with working(settings, "liminal.cli", "api", LIMINAL_WEB_FD=str(fd)) as process:
                 listening.close()
                 yield process, port
-
-    @asynccontextmanager
-    async def _process(
-        self, module: str, *arguments: str, **more: str
-    ) -> AsyncGenerator[subprocess.Popen[bytes]]:
-        settings = self.installation.settings
-        ready = settings.home / f"ready-{uuid.uuid4().hex}"
-        environment = {**os.environ, **{variable(name): str(getattr(settings, name)) for name in SHARED}}
-        environment |= {"LIMINAL_READY_FILE": str(ready), **more}
-        process = subprocess.Popen(  # noqa: ASYNC220  it is waited for by its pid, and killed
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
-            env=environment,
-            pass_fds=[int(fd)] if (fd := more.get("LIMINAL_WEB_FD")) else [],
-        )
-        try:
-            until = time.monotonic() + START
-            while not ready.exists():
-                assert process.poll() is None, f"{module} ended"
-                assert time.monotonic() < until, f"{module} did not start"
-                await asyncio.sleep(0.1)
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, 15)
-            process.kill()
-            process.wait()
 
 
 @dataclass

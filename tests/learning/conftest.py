@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.api.installation import Installation, Person, install, settings_of, signup
-from tests.learning.school import working
+from tests.processes import working
 
 from liminal.learning.adapters.watch_worker import watch_app
 from liminal.learning.training.worker import learn_app

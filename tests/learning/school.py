@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,45 +14,10 @@ from tests.api.installation import Installation, Person, post_message
 from liminal.engine.bundled.habits import Habit, habits, prompts
 from liminal.engine.bundled.questions import Question
 from liminal.engine.bundled.style import render
-from liminal.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 1200
 """Seconds after which something did not happen, on a machine with other things to do."""
-START = 240
-"""Seconds that a worker may take to start, the first time on a busy machine."""
-NAMES = (
-    *("slots", "context", "home", "cache", "database_url", "kafka_bootstrap_servers", "redis_url"),
-    *("topic", "model", "compile_ahead"),
-)
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """The settings as a process of its own gets them."""
-    return {**os.environ, **{variable(name): str(getattr(settings, name)) for name in NAMES}}
-
-
-@asynccontextmanager
-async def working(settings: Settings, module: str, **more: str) -> AsyncGenerator[subprocess.Popen[bytes]]:
-    """A reaction as a process of its own, once it serves; stopped at the end."""
-    ready = settings.home / f"ready-{uuid.uuid4().hex}"
-    environment = {**environment_of(settings), "LIMINAL_READY_FILE": str(ready), **more}
-    process = subprocess.Popen(  # noqa: ASYNC220  it is waited for by its pid, and killed
-        [sys.executable, "-m", module], cwd=ROOT, env=environment
-    )
-    try:
-        until = time.monotonic() + START
-        while not ready.exists():
-            assert process.poll() is None, f"{module} ended"
-            assert time.monotonic() < until, f"{module} did not start"
-            await asyncio.sleep(0.1)
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            await asyncio.to_thread(process.wait, 15)
-        process.kill()
-        process.wait()
 
 
 async def corrected(person: Person, asked: str, said: str, wanted: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 import psutil
 import pytest
 from redis.asyncio import Redis
-from tests.learning.school import working
+from tests.processes import working
 
 from liminal.chat.frames import Cancelled, MessageDone, Token, Usage
 from liminal.chat.keys import Keys

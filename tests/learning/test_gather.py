@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from tests.learning.evidence import CONVERSIONS, COOKING, Judge, Killed, gathering, tell
-from tests.learning.school import environment_of
+from tests.processes import environment_of
 from tests.projector.conftest import working
 
 from liminal.learning.clusters.embeddings import Embeddings

@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 from tests.learning.evidence import CONVERSIONS, Judge, tell
-from tests.learning.school import working as process
 from tests.learning.test_gather import installed
+from tests.processes import working as process
 
 from liminal.log.log import Log
 from liminal.settings import Settings

@@ -8,7 +8,8 @@ import uuid
 
 import pytest
 from tests.api.installation import Installation, Person
-from tests.learning.school import decided, lessons_of, teach, until, working
+from tests.learning.school import decided, lessons_of, teach, until
+from tests.processes import working
 
 from liminal.learning.training.verify import verify_runs
 
