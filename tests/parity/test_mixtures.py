@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from liminal.engine.bank import adapter_pages, empty_bank
+from liminal.engine.cache import decode_step, gather_rows, init_cache, prefill_chunk
 from liminal.engine.config import ModelConfig, read_config
+from liminal.engine.mixing import choose
 from liminal.engine.model import forward
-from liminal.engine.params import Lora, LoraPair, Params
+from liminal.engine.params import PAGE, Lora, LoraPair, Params
 from liminal.engine.peft import Adapter, load_adapter, save_adapter
+from liminal.engine.programs import write_page
 from liminal.engine.weights import load_params
 
 MODELS = ["llama", "qwen3"]
@@ -25,6 +29,8 @@ MIXTURES: dict[str, dict[str, float]] = {
     "against": {"r8_attention": 1.5, "r4_rslora": -0.5, "r2": 0.8},
 }
 ROWS: list[dict[str, float]] = [{"r2": 1.0}, {}, {"r4_rslora": 1.0}, {"r8_attention": 1.0}]
+
+BANK_ROWS = 40
 
 
 class Bank:
@@ -47,6 +53,50 @@ class Bank:
             }
             for layer in range(self.config.layers)
         )
+
+        self.pages, self.places = self._in_pages()
+
+    def _in_pages(self) -> tuple[Lora, list[NDArray[np.int32]]]:
+        """The rank rows as a bank holds them for decoding, and which of them each adapter has."""
+        bank, places, first = empty_bank(self.config, BANK_ROWS), list[NDArray[np.int32]](), 0
+        for adapter in self.adapters:
+            start = first
+            for page in adapter_pages(adapter, self.config):
+                bank, first = write_page(bank, jnp.int32(first), page), first + PAGE  # pyright: ignore[reportArgumentType]
+            places.append(np.arange(start, first, dtype=np.int32))
+        return bank, places
+
+    def decoded(self, rows: Sequence[Mapping[str, float]], mode: str) -> NDArray[np.float32]:
+        """Logits [N, V] after each sequence, its last token decoded in one step with the others."""
+        gates = np.zeros((len(rows), BANK_ROWS), np.float32)
+        for line, row in zip(gates, rows, strict=True):
+            for name, gate in row.items():
+                line[self.places[NAMES.index(name)]] = gate
+        used, lora = choose(gates, [mode])
+        assert used == mode
+        mask = self.expected["mask"].astype(bool)
+        cache = init_cache(self.config, len(rows), mask.shape[1])
+        for slot, line in enumerate(gates):
+            before = self.expected["tokens"][slot][mask[slot]][:-1].astype(np.int32)
+            _, cache = prefill_chunk(
+                self.params, self.config, cache, jnp.asarray(before), jnp.int32(slot), jnp.int32(0),
+                jnp.int32(len(before)), self.pages, jnp.asarray(line[None]),
+            )  # fmt: skip
+        last = np.asarray(
+            [tokens[own][-1] for tokens, own in zip(self.expected["tokens"], mask, strict=True)]
+        )
+        positions = mask.sum(axis=1) - 1
+        mixture, *few = lora
+        bank = gather_rows(self.pages, few[0]) if few else self.pages
+        found, _ = decode_step(
+            self.params, self.config, cache, jnp.asarray(last, jnp.int32), jnp.asarray(positions, jnp.int32),
+            jnp.int32(1), bank, mixture,
+        )  # fmt: skip
+        return np.asarray(found)
+
+    def ends(self, name: str) -> NDArray[np.float32]:
+        """The golden logits [N, V] after each sequence."""
+        return self.expected[name][np.cumsum(self.expected["mask"].sum(axis=1)).astype(int) - 1]
 
     def logits(self, rows: Sequence[Mapping[str, float]]) -> NDArray[np.float32]:
         """Logits [N, V] where the golden mask is 1, each row of the batch with its own mixture."""
@@ -95,6 +145,17 @@ def test_a_mixture_of_different_ranks_equals_pefts_cat(bank: Bank, name: str) ->
 
 def test_a_batch_of_different_adapters_equals_pefts_adapter_names(bank: Bank) -> None:
     assert relative_error(bank.logits(ROWS), bank.expected["rows"]) <= 1e-5
+
+
+@pytest.mark.parametrize("mode", ["few32", "each", "all"])
+def test_decoding_different_adapters_from_the_bank_equals_pefts_adapter_names(bank: Bank, mode: str) -> None:
+    assert relative_error(bank.decoded(ROWS, mode), bank.ends("rows")) <= 1e-5
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+@pytest.mark.parametrize("mode", ["few32", "all"])
+def test_decoding_a_mixture_from_the_bank_equals_pefts_cat(bank: Bank, name: str, mode: str) -> None:
+    assert relative_error(bank.decoded([MIXTURES[name]] * 4, mode), bank.ends(f"cat_{name}")) <= 1e-5
 
 
 def test_the_adapters_do_change_the_answer(bank: Bank) -> None:
