@@ -185,8 +185,8 @@ class Fuzz(RuleBasedStateMachine):
     person: Person
     token: str
     loop: asyncio.AbstractEventLoop
-    log: dict[str, str]
-    """What both clients agreed on: turn → the text of its answer."""
+    log: dict[str, list[str]]
+    """What both clients agreed on: turn → the text of its answer, if it came to one (which may be empty)."""
 
     accepted = Bundle("accepted")
     side = st.integers(0, 1)
@@ -262,15 +262,15 @@ class Fuzz(RuleBasedStateMachine):
             assert transcript.frames == two.turns[turn_id].frames
             last = transcript.frames[len(transcript.frames)]
             assert last["type"] != "error", last
-            self.log[turn_id] = (last["message"] or {"content": ""})["content"]
-            assert transcript.said == self.log[turn_id]
+            self.log[turn_id] = [last["message"]["content"]] if last["message"] else []
+            assert transcript.said == "".join(self.log[turn_id])
         for browser in self.browsers:
             await browser.close()
 
 
-async def play(chat: Chat, person: Person, size: tuple[int, int]) -> dict[str, str]:
+async def play(chat: Chat, person: Person, size: tuple[int, int]) -> dict[str, list[str]]:
     """Let the machine run; what it saw of every turn."""
-    seen: dict[str, str] = {}
+    seen: dict[str, list[str]] = {}
     loop, token = asyncio.get_running_loop(), await chat.token(person)
     attributes = {"chat": chat, "person": person, "token": token, "loop": loop, "log": seen}
     machine = type("Fuzz", (Fuzz,), attributes)
@@ -285,7 +285,7 @@ async def play(chat: Chat, person: Person, size: tuple[int, int]) -> dict[str, s
     return seen
 
 
-async def compare_with_log(chat: Chat, person: Person, seen: dict[str, str]) -> None:
+async def compare_with_log(chat: Chat, person: Person, seen: dict[str, list[str]]) -> None:
     """Every turn that a client saw has exactly its answer on the log, and the history shows the same."""
     answers: dict[str, list[str]] = {turn_id: [] for turn_id in seen}
     async with open_reader(chat.installation.settings) as reader:
@@ -297,13 +297,13 @@ async def compare_with_log(chat: Chat, person: Person, seen: dict[str, str]) -> 
     for event in await chat.installation.services.log.decoder.decode(records):
         if event["role"] == "assistant" and event["turn_id"] in answers:
             answers[event["turn_id"]].append(event["content"])
-    assert answers == {turn_id: [text] if text else [] for turn_id, text in seen.items()}
-    shown: dict[str, str] = {}
+    assert answers == seen
+    shown: dict[str, list[str]] = {turn_id: [] for turn_id in seen}
     for conversation in (await person.browser.get("/v1/conversations?limit=200")).json()["items"]:
         for message in await messages_of(person, conversation["id"]):
             if message["role"] == "assistant":
-                shown[message["turn_id"]] = message["content"]
-    assert shown == {turn_id: text for turn_id, text in seen.items() if text}
+                shown[message["turn_id"]].append(message["content"])
+    assert shown == seen
 
 
 async def test_whatever_happens_to_its_sockets_a_client_ends_with_what_is_on_the_log(
