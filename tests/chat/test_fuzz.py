@@ -257,7 +257,10 @@ class Fuzz(RuleBasedStateMachine):
             for browser in self.browsers:
                 if turn_id not in browser.turns:
                     await browser.resume(turn_id, 0)
-                await asyncio.wait_for(browser.turns[turn_id].done.wait(), WITHIN)
+                transcript = browser.turns[turn_id]
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(transcript.done.wait(), WITHIN)
+                assert transcript.done.is_set(), f"{turn_id} did not end: {transcript.frames}"
             transcript = one.turns[turn_id]
             assert transcript.frames == two.turns[turn_id].frames
             last = transcript.frames[len(transcript.frames)]
@@ -299,10 +302,15 @@ async def compare_with_log(chat: Chat, person: Person, seen: dict[str, list[str]
             answers[event["turn_id"]].append(event["content"])
     assert answers == seen
     shown: dict[str, list[str]] = {turn_id: [] for turn_id in seen}
-    for conversation in (await person.browser.get("/v1/conversations?limit=200")).json()["items"]:
-        for message in await messages_of(person, conversation["id"]):
-            if message["role"] == "assistant":
-                shown[message["turn_id"]].append(message["content"])
+    page, after = "/v1/conversations?limit=200", ""
+    while page:
+        found = (await person.browser.get(page + after)).json()
+        for conversation in found["items"]:
+            for message in await messages_of(person, conversation["id"]):
+                if message["role"] == "assistant":
+                    shown[message["turn_id"]].append(message["content"])
+        after = f"&cursor={found['next_cursor']}"
+        page = page if found["next_cursor"] else ""
     assert shown == seen
 
 

@@ -91,6 +91,31 @@ async def test_readers_that_come_early_late_and_in_the_middle_all_see_the_whole_
         assert reader.seqs == list(range(1, len(reader.seqs) + 1))
 
 
+async def test_a_reader_that_comes_while_the_only_other_one_leaves_gets_the_rest(
+    writer: FrameWriter, hub: FrameHub
+) -> None:
+    turn_id = uuid.uuid4()
+    turn = await writer.open(turn_id)
+    writer.write(turn, Token(text="before "))
+    await writer.drain(turn)
+    leaving, staying = Reader(), Reader()
+    first = await hub.subscribe(turn_id, 0, leaving)
+    while not leaving.seqs:
+        await asyncio.sleep(0.01)
+
+    def sink(turn_id: UUID, seq: int, kind: str, frame: bytes, final: bool) -> bool:
+        hub.unsubscribe(first)  # while this one is being brought up to where the other one was
+        return staying(turn_id, seq, kind, frame, final)
+
+    await hub.subscribe(turn_id, 0, sink)
+    while not staying.seqs:
+        await asyncio.sleep(0.01)
+    writer.write(turn, Token(text="after"))
+    writer.write(turn, done())
+    await asyncio.wait_for(staying.ended.wait(), 5)
+    assert staying.text == "before after"
+
+
 async def test_a_reader_resumes_after_the_last_frame_it_saw(writer: FrameWriter, hub: FrameHub) -> None:
     turn = await writer.open(uuid.uuid4())
     for text in "abcdef":

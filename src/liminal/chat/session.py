@@ -216,9 +216,10 @@ class Session:
             await self._follow(turn_id, 0)
 
     async def _resume(self, turn_id: UUID, after: int) -> None:
-        # while the frames are gone or not yet there, the history knows which
+        # while the frames are gone or not yet there, the history knows which; a turn may have begun and ended
+        # between two looks
         final = None if await self._hub.exists(turn_id) else await self._turns.outcome(turn_id)
-        if final is None:
+        if final is None or await self._hub.exists(turn_id):
             return await self._follow(turn_id, after)
         match final.state:
             case "failed":

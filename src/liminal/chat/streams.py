@@ -300,14 +300,13 @@ class FrameHub:
     async def _admit(self) -> None:
         while self._fresh:
             subscription = self._fresh[0]
-            cursor = self._cursors.get(subscription.turn_id)
-            if cursor is None:
-                self._cursors[subscription.turn_id] = subscription.after
-            else:
+            if (cursor := self._cursors.get(subscription.turn_id)) is not None:
                 await self._catch_up(subscription, cursor)
             if subscription in self._fresh:
                 self._fresh.remove(subscription)
                 if not subscription.done.is_set():
+                    # those who were there may have left while it caught up, and their cursor with them
+                    self._cursors.setdefault(subscription.turn_id, subscription.after)
                     self._subscriptions.setdefault(subscription.turn_id, []).append(subscription)
 
     async def _catch_up(self, subscription: Subscription, cursor: int) -> None:
