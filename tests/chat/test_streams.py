@@ -26,6 +26,7 @@ class Reader:
     def __init__(self, room: int = 10_000) -> None:
         self.seqs: list[int] = []
         self.text = ""
+        self.began = asyncio.Event()
         self.ended = asyncio.Event()
         self.room = room
 
@@ -33,6 +34,7 @@ class Reader:
         if len(self.seqs) == self.room:
             return False
         self.seqs.append(seq)
+        self.began.set()
         data = orjson.loads(frame)
         assert (data["turn_id"], data["seq"], data["type"]) == (str(turn_id), seq, kind)
         self.text += data.get("text", "")
@@ -100,16 +102,14 @@ async def test_a_reader_that_comes_while_the_only_other_one_leaves_gets_the_rest
     await writer.drain(turn)
     leaving, staying = Reader(), Reader()
     first = await hub.subscribe(turn_id, 0, leaving)
-    while not leaving.seqs:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(leaving.began.wait(), 5)
 
     def sink(turn_id: UUID, seq: int, kind: str, frame: bytes, final: bool) -> bool:
         hub.unsubscribe(first)  # while this one is being brought up to where the other one was
         return staying(turn_id, seq, kind, frame, final)
 
     await hub.subscribe(turn_id, 0, sink)
-    while not staying.seqs:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(staying.began.wait(), 5)
     writer.write(turn, Token(text="after"))
     writer.write(turn, done())
     await asyncio.wait_for(staying.ended.wait(), 5)
