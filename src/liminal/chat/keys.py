@@ -42,7 +42,7 @@ class Keys:
 
     @property
     def answering(self) -> str:
-        """The turns that were taken and have not ended, by the second they were taken at.
+        """The turns that were asked for and have not ended, by the second that was first known at.
 
         Also the channel on which is said that one began or ended.
         """

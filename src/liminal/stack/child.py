@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import json
+import os
 import signal
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+LAUNCH = str(Path(__file__).with_name("launch.py"))
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,24 @@ class Step:
 
     command: tuple[str, ...]
     stdin: str = ""
+
+
+def launch_command(
+    command: Sequence[str],
+    *,
+    orphan_signal: signal.Signals = signal.SIGKILL,
+    user: tuple[int, int] | None = None,
+    first: Sequence[Step] = (),
+) -> list[str]:
+    """What to execute so that ``command`` becomes a child that ends with this process; see ``launch``."""
+    plan = {
+        "parent": os.getpid(),
+        "orphan_signal": int(orphan_signal),
+        "user": user,
+        "first": [{"command": step.command, "stdin": step.stdin} for step in first],
+        "command": command,
+    }
+    return [sys.executable, "-S", "-E", LAUNCH, json.dumps(plan)]
 
 
 def nothing_first() -> Sequence[Step]:

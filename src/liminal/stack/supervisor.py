@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +21,12 @@ from typing import BinaryIO
 import psutil
 import structlog
 
-from liminal.stack.child import Child
+from liminal.stack.child import Child, launch_command
 from liminal.stack.errors import ChildFailed
 from liminal.stack.home import ChildRun
 
 log = structlog.get_logger("liminal.stack")
 
-LAUNCH = str(Path(__file__).with_name("launch.py"))
 TICK = 0.05
 READY_WITHIN = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -216,16 +213,12 @@ class Supervisor:
 
     def _launch(self, row: Running) -> None:
         child = row.child
-        plan = {
-            "parent": os.getpid(),
-            "orphan_signal": int(child.orphan_signal),
-            "user": child.user,
-            "first": [{"command": step.command, "stdin": step.stdin} for step in child.first()],
-            "command": child.command,
-        }
+        command = launch_command(
+            child.command, orphan_signal=child.orphan_signal, user=child.user, first=child.first()
+        )
         with self._open_log(child.name) as output:
             row.process = subprocess.Popen(
-                [sys.executable, "-S", "-E", LAUNCH, json.dumps(plan)],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

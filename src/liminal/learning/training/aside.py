@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import signal
 import sys
 import time
@@ -25,7 +23,7 @@ from redis.exceptions import RedisError
 from liminal.chat.keys import Keys
 from liminal.chat.waiting import WaitingTurns
 from liminal.settings import Settings
-from liminal.stack.supervisor import LAUNCH
+from liminal.stack.child import launch_command
 from liminal.storage.redis import connect_redis
 
 log = structlog.get_logger(__name__)
@@ -47,7 +45,7 @@ async def run_aside(settings: Settings, module: str) -> int:
     Raises RedisUnavailable.
     """
     redis = await connect_redis(settings)
-    worker = await _start(module)
+    worker = await asyncio.create_subprocess_exec(*launch_command([sys.executable, "-m", module]))
     async with contextlib.aclosing(redis), asyncio.TaskGroup() as group:
         pacing = group.create_task(Pacer(redis, Keys(settings.topic), worker).run())
 
@@ -60,17 +58,6 @@ async def run_aside(settings: Settings, module: str) -> int:
         status = await worker.wait()
         pacing.cancel()
     return status if status >= 0 else 128 - status
-
-
-async def _start(module: str) -> Process:
-    plan = {
-        "parent": os.getpid(),
-        "orphan_signal": int(signal.SIGKILL),
-        "user": None,
-        "first": [],
-        "command": [sys.executable, "-m", module],
-    }
-    return await asyncio.create_subprocess_exec(sys.executable, "-S", "-E", LAUNCH, json.dumps(plan))
 
 
 def _send(worker: Process, number: signal.Signals) -> None:
