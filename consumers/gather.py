@@ -5,17 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from liminal.learning.clusters.gathering import gather_app
-from liminal.logging import configure_logging
-from liminal.settings import load_settings
-
-
-async def main() -> None:
-    """Notice and gather until stopped."""
-    settings = load_settings()
-    configure_logging(settings, "gather")
-    async with gather_app(settings) as app:
-        await app.run()
-
+from liminal.log.reaction import run_app
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(run_app("gather", gather_app))

@@ -10,17 +10,7 @@ import asyncio
 import sys
 
 from liminal.chat.worker import respond_app
-from liminal.logging import configure_logging
-from liminal.settings import load_settings
-
-
-async def main(names: list[str]) -> None:
-    """React until stopped."""
-    settings = load_settings()
-    configure_logging(settings, "respond")
-    async with respond_app(settings, names) as app:
-        await app.run()
-
+from liminal.log.reaction import run_app
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    asyncio.run(run_app("respond", lambda settings: respond_app(settings, sys.argv[1:])))

@@ -5,17 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from liminal.learning.adapters.watch_worker import watch_app
-from liminal.logging import configure_logging
-from liminal.settings import load_settings
-
-
-async def main() -> None:
-    """Watch until stopped."""
-    settings = load_settings()
-    configure_logging(settings, "watch")
-    async with watch_app(settings) as app:
-        await app.run()
-
+from liminal.log.reaction import run_app
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(run_app("watch", watch_app))

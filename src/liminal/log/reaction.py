@@ -13,6 +13,7 @@ import contextlib
 import heapq
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,8 @@ from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
 
 from liminal.log.position import Position
-from liminal.settings import Settings
+from liminal.logging import configure_logging
+from liminal.settings import Settings, load_settings
 from liminal.stack.ready import announce_ready
 
 log = structlog.get_logger(__name__)
@@ -314,3 +316,13 @@ def reactions_app(settings: Settings, reactions: Sequence[Reaction]) -> FastStre
         await asyncio.gather(*(reaction.stop() for reaction in reactions))
 
     return app
+
+
+async def run_app(
+    process: str, open_app: Callable[[Settings], AbstractAsyncContextManager[FastStream]]
+) -> None:
+    """The life of a process of reactions, until it is stopped; ``process`` is its name in the logs."""
+    settings = load_settings()
+    configure_logging(settings, process)
+    async with open_app(settings) as app:
+        await app.run()

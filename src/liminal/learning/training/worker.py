@@ -19,9 +19,8 @@ from liminal.learning.training.failing import attempt_failed, fail
 from liminal.learning.training.runs import Run
 from liminal.log.log import Log
 from liminal.log.position import Position
-from liminal.log.reaction import Delivery, Reaction
-from liminal.logging import configure_logging
-from liminal.settings import Settings, load_settings
+from liminal.log.reaction import Delivery, Reaction, run_app
+from liminal.settings import Settings
 from liminal.storage.blobs import BlobStore
 from liminal.storage.redis import connect_redis
 
@@ -211,14 +210,6 @@ async def learn_app(settings: Settings) -> AsyncGenerator[FastStream]:
         yield reaction.app(settings)
 
 
-async def main() -> None:
-    """Learn until stopped."""
-    os.nice(NICENESS)
-    settings = load_settings()
-    configure_logging(settings, "learn")
-    async with learn_app(settings) as app:
-        await app.run()
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    os.nice(NICENESS)
+    asyncio.run(run_app("learn", learn_app))
