@@ -8,7 +8,7 @@ import socket
 import subprocess
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Chat:
 
     installation: Installation
     port: int
+    processes: AsyncExitStack
+    worker: subprocess.Popen[bytes] | None = None
 
     @asynccontextmanager
     async def socket(
@@ -53,11 +55,12 @@ class Chat:
         assert reply.status_code == 200, reply.text
         return reply.json()["access_token"]
 
-    @asynccontextmanager
-    async def worker(self) -> AsyncGenerator[subprocess.Popen[bytes]]:
-        """A respond worker as a process of its own, once it serves."""
-        async with working(self.installation.settings, "consumers.respond") as process:
-            yield process
+    async def serve(self) -> subprocess.Popen[bytes]:
+        """The one respond worker, a process of its own, once it serves; another when it was killed."""
+        if self.worker is None or self.worker.poll() is not None:
+            starting = working(self.installation.settings, "consumers.respond")
+            self.worker = await self.processes.enter_async_context(starting)
+        return self.worker
 
     @asynccontextmanager
     async def node(self) -> AsyncGenerator[tuple[subprocess.Popen[bytes], int]]:
@@ -92,8 +95,11 @@ class Client:
         return frames
 
     async def say(self, content: str, **fields: Any) -> list[dict[str, Any]]:
-        """Send a message and read the whole turn."""
-        options = {"max_tokens": 24, "temperature": 1.0} | fields.pop("options", {})
+        """Send a message and read the whole turn.
+
+        Greedy: among the tiny model's 320 tokens one ends an answer, and a sampled one may be empty.
+        """
+        options = {"max_tokens": 24, "temperature": 0.0} | fields.pop("options", {})
         await self.command("send", client_id=str(uuid.uuid4()), content=content, options=options, **fields)
         return await self.until("message_done", "error", "cancelled")
 
@@ -121,7 +127,7 @@ async def chat(
         slots=2,
         compile_ahead=False,
     )
-    async with install(settings, services) as installation:
+    async with install(settings, services) as installation, AsyncExitStack() as processes:
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             server = uvicorn.Server(
@@ -130,7 +136,7 @@ async def chat(
                 )
             )
             serving = asyncio.create_task(server.serve([listening]))
-            yield Chat(installation, listening.getsockname()[1])
+            yield Chat(installation, listening.getsockname()[1], processes)
             server.should_exit = True
             await serving
 
@@ -141,8 +147,7 @@ async def person(chat: Chat) -> Person:
     return await signup(chat.installation)
 
 
-@pytest.fixture(scope="session")
-async def worker(chat: Chat) -> AsyncGenerator[None]:
-    """One worker for all tests that do not kill it; those that do come before it starts."""
-    async with chat.worker():
-        yield
+@pytest.fixture
+async def worker(chat: Chat) -> None:
+    """A worker that answers, the same for all tests for as long as none kills it."""
+    await chat.serve()

@@ -1,7 +1,4 @@
-"""Whoever dies in the middle of an answer, worker, API node or socket, is replaced without a seam.
-
-This file comes before those that share a worker, which would take the turn over at once.
-"""
+"""Whoever dies in the middle of an answer, worker, API node or socket, is replaced without a seam."""
 
 from __future__ import annotations
 
@@ -24,14 +21,14 @@ KILLS = 3
 async def test_kill_9_of_the_worker_in_mid_answer_leaves_one_whole_answer_on_the_log(
     chat: Chat, person: Person
 ) -> None:
-    async with contextlib.AsyncExitStack() as workers, chat.socket(person) as client:
-        serving = await workers.enter_async_context(chat.worker())
+    async with chat.socket(person) as client:
         for _ in range(KILLS):
+            serving = await chat.serve()
             await client.command("send", client_id=str(uuid.uuid4()), content="a long story", options=ENDLESS)
             frames = await client.until("token")
             serving.kill()
             serving.wait()
-            serving = await workers.enter_async_context(chat.worker())
+            await chat.serve()
             frames += await client.until("message_done")
             assert in_turn(frames) == list(range(1, len(frames)))
             assert text_of(frames) == frames[-1]["message"]["content"]
