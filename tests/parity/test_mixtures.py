@@ -77,10 +77,12 @@ class Bank:
         mask = self.expected["mask"].astype(bool)
         cache = init_cache(self.config, len(rows), mask.shape[1])
         for slot, line in enumerate(gates):
-            before = self.expected["tokens"][slot][mask[slot]][:-1].astype(np.int32)
+            tokens = self.expected["tokens"][slot][mask[slot]].astype(np.int32)
+            chunk = np.zeros(mask.shape[1], np.int32)  # of one shape for all, so that one program does
+            chunk[: len(tokens)] = tokens
             _, cache = prefill_chunk(
-                self.params, self.config, cache, jnp.asarray(before), jnp.int32(slot), jnp.int32(0),
-                jnp.int32(len(before)), self.pages, jnp.asarray(line[None]),
+                self.params, self.config, cache, jnp.asarray(chunk), jnp.int32(slot), jnp.int32(0),
+                jnp.int32(len(tokens) - 1), self.pages, jnp.asarray(line[None]),
             )  # fmt: skip
         last = np.asarray(
             [tokens[own][-1] for tokens, own in zip(self.expected["tokens"], mask, strict=True)]
