@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 
+from liminal.engine import kernels
 from liminal.engine.config import ModelConfig
 from liminal.engine.params import PAGE, Gates, Layer, Linear, Lora, LoraPair, PageGates, Params
 from liminal.engine.rope import angles, rotate
@@ -54,10 +55,13 @@ def _int8_matmul(weight: jax.Array, scale: jax.Array, rows: jax.Array) -> jax.Ar
     high = jnp.round(exact)
     low = jnp.round((exact - high) * 254.0)
     both = jnp.concatenate([high, low]).astype(jnp.int8)
-    product = jax.lax.dot_general(
-        both, weight, (((1,), (1,)), ((), ())), preferred_element_type=jnp.int32
-    ).astype(jnp.float32)
-    count = rows.shape[0]
+    if kernels.fits_int8(both, weight):
+        product = kernels.int8_product(both, weight)
+    else:
+        product = jax.lax.dot_general(
+            both, weight, (((1,), (1,)), ((), ())), preferred_element_type=jnp.int32
+        )
+    product, count = product.astype(jnp.float32), rows.shape[0]
     return (product[:count] + product[count:] * (1.0 / 254.0)) * step * scale
 
 
@@ -73,6 +77,8 @@ def lora_delta(pair: LoraPair, x: jax.Array, gates: Gates) -> jax.Array:
     # flattened to two axes: XLA's CPU matrix product is up to twice as slow over three
     rows = x.reshape(-1, inner)
     if isinstance(gates, PageGates):
+        if kernels.fits_pages(rows, pair):
+            return kernels.page_product(rows, pair, gates)[:, None, :]
         z = jnp.einsum("pi,pri->pr", rows[gates.owner], a.reshape(-1, PAGE, inner))
         z = _gated(z, gates.gates)
         y = jnp.einsum("pr,pro->po", z, b.reshape(*gates.gates.shape, -1))

@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
+from liminal.engine import kernels
 from liminal.engine.cache import (
     Cache,
     decode_step,
@@ -87,6 +88,7 @@ class Programs:
         self.vocab = config.vocab_size
         self.mesh = mesh
         self._shapes = jax.tree.map(_shape, (params, cache, bank, seen))
+        self._int8 = any(leaf.dtype == jnp.int8 for leaf in jax.tree.leaves(self._shapes[0]))
         # a mesh's executables name its devices
         made_of = (config, [(x.shape, str(x.dtype)) for x in jax.tree.leaves(self._shapes)])
         self._store = None if compiled is None or mesh is not None else ProgramStore(compiled, made_of)
@@ -130,6 +132,8 @@ class Programs:
         return program.result()
 
     def _build(self, key: Key) -> Any:
+        if self.mesh is None and ("each" in key or self._int8):
+            kernels.registered()  # a program that comes from disk looks for them by name
         program = None if self._store is None else self._store.load(key)
         if program is None:
             with Compiling() as compiling:
@@ -146,7 +150,8 @@ class Programs:
         if self._store is not None:
             # under a name that JAX's own cache has not seen: what comes out of that one cannot be kept whole
             function = _renamed(function, f"{name}_{self._store.name}")
-        return jax.jit(function, donate_argnums=donated, **chosen).lower(*arguments).compile()
+        with kernels.plain_operations(self.mesh is not None):
+            return jax.jit(function, donate_argnums=donated, **chosen).lower(*arguments).compile()
 
     @property
     def _everywhere(self) -> NamedSharding | None:

@@ -1,0 +1,285 @@
+"""Functions of this processor's own machine code, called from inside JAX's programs on CPU.
+
+XLA's CPU backend has no product of bytes and none that gives every row of a batch matrices of its own. What
+it lacks is written in LLVM's language, compiled for the processor at hand by llvmlite (which UMAP brings, as
+part of numba) and handed to XLA's typed FFI. The structs are those of ``xla/ffi/api/c_api.h``, which jaxlib
+ships; a jaxlib that changes them refuses the registration.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from llvmlite import binding, ir
+
+I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+POINTER, NOTHING = ir.PointerType(), ir.VoidType()
+NULL = ir.Constant(POINTER, None)
+ABI = (0, 3)
+
+_START = (I64, POINTER)  # struct_size, extension_start
+_LIST = ir.LiteralStructType([*_START, I64, POINTER, POINTER])
+_FRAME = ir.LiteralStructType([*_START, POINTER, POINTER, I32, _LIST, _LIST])
+_BUFFER = ir.LiteralStructType([*_START, I32, POINTER, I64, POINTER])
+_EXTENSION = ir.LiteralStructType([I64, I32, POINTER, POINTER])
+_METADATA = ir.LiteralStructType([I64, ir.LiteralStructType([*_START, I32, I32])])
+_API = ir.LiteralStructType([*_START, *_METADATA.elements[1:], *[POINTER] * 18])
+_SCHEDULE = ir.LiteralStructType([*_START, POINTER, POINTER, POINTER])
+_SCHEDULE_TASK = 15
+"""Where XLA_FFI_ThreadPool_Schedule stands in the table of functions."""
+_STATE = ir.LiteralStructType([I32, I32, I32, POINTER, _SCHEDULE])
+"""Of one call: the next part, parts done, who holds the state, the frame, how a task is asked for."""
+
+MOST_THREADS = 8
+"""That share one call; more wait for memory."""
+
+_compiled: list[Any] = []
+"""JAX keeps addresses: what was registered stays for as long as the process."""
+
+Value = Any
+"""A value of the program that is written; llvmlite has no types for them."""
+
+
+def number(value: int, of: ir.Type = I64) -> Value:
+    """A constant."""
+    return ir.Constant(of, value)
+
+
+class Code(ir.IRBuilder):
+    """Writes one function."""
+
+    def field(self, pointer: Value, struct: ir.Type, *path: int) -> Value:
+        """The address of a field."""
+        return self.gep(pointer, [number(index, I32) for index in (0, *path)], source_etype=struct)
+
+    def at(self, pointer: Value, index: Value, of: ir.Type) -> Value:
+        """The address of an element."""
+        return self.gep(pointer, [index], source_etype=of)
+
+    def fetch(self, pointer: Value, of: ir.Type) -> Value:
+        """What stands at an address; vectors need not be aligned."""
+        return self.load(pointer, typ=of, align=4 if of in (I32, F32) else 1 if of != POINTER else 8)
+
+    def external(self, name: str, result: ir.Type, *arguments: ir.Type) -> Value:
+        """A function that LLVM or the C library has."""
+        found = self.module.globals.get(name)
+        return found or ir.Function(self.module, ir.FunctionType(result, list(arguments)), name)
+
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for a line of 64 bytes that is read soon; any address will do."""
+        ask = self.external("llvm.prefetch.p0", NOTHING, POINTER, I32, I32, I32)
+        self.call(ask, [pointer, number(0, I32), number(3, I32), number(1, I32)])
+
+    def least(self, a: Value, b: Value) -> Value:
+        """The smaller of two integers."""
+        return self.select(self.icmp_signed("<", a, b), a, b)
+
+    def loop(
+        self, count: Value, step: int, body: Callable[..., Sequence[Value] | None], *carried: Value
+    ) -> list[Value]:
+        """``for i in range(0, count, step): carried = body(i, *carried)``; what is carried at its end."""
+        before, head, inside, after = (self.block, *(self.append_basic_block() for _ in range(3)))
+        self.branch(head)
+        self.position_at_end(head)
+        index, values = self.phi(I64), [self.phi(value.type) for value in carried]
+        self.cbranch(self.icmp_signed("<", index, count), inside, after)
+        self.position_at_end(inside)
+        new = body(index, *values) or ()
+        following = self.add(index, number(step))
+        firsts, laters = (number(0), *carried), (following, *new)
+        for phi, first, later in zip((index, *values), firsts, laters, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, self.block)
+        self.branch(head)
+        self.position_at_end(after)
+        return values
+
+    def tiles(self, count: Value, sizes: Sequence[int], body: Callable[[Value, int], None]) -> None:
+        """``body(start, size)`` over all of ``count``, in the largest sizes that are left; the last is 1."""
+        start = number(0)
+        for size in sizes:
+            left = self.sub(count, start)
+            whole = self.sub(left, self.srem(left, number(size)))
+
+            def tile(index: Value, size: int = size, start: Value = start) -> None:
+                body(self.add(start, index), size)
+
+            self.loop(whole, size, tile)
+            start = self.add(start, whole)
+
+
+class Buffer:
+    """An array that a function was given: its memory and its shape."""
+
+    def __init__(self, code: Code, frame: Value, listed: int, index: int) -> None:
+        """The array number ``index`` among the arguments (``listed`` = 5) or the results (6) of a frame."""
+        self._code = code
+        pointers = code.fetch(code.field(frame, _FRAME, listed, 4), POINTER)
+        own = code.fetch(code.at(pointers, number(index), POINTER), POINTER)
+        self.data = code.fetch(code.field(own, _BUFFER, 3), POINTER)
+        self._shape = code.fetch(code.field(own, _BUFFER, 5), POINTER)
+
+    def size(self, axis: int) -> Value:
+        """The length of an axis."""
+        return self._code.load(self._code.at(self._shape, number(axis), I64), typ=I64)
+
+
+Body = Callable[[Code, Sequence[Buffer], Buffer, Value], None]
+"""Writes what computes one part: (code, arguments, result, number of the part)."""
+
+
+class Native:
+    """One function: a part of the work written by ``body``, done for each of ``parts`` on several threads.
+
+    The thread that calls, and tasks in XLA's own pool, take one part after the other; the caller waits for
+    the parts that a task has begun, never for a task that has not: all threads of the pool may be waiting.
+    """
+
+    def __init__(self, name: str, arguments: int, parts: int, body: Body) -> None:
+        """Nothing is compiled yet."""
+        self.name, self.parts = name, parts
+        self.helpers = min(os.cpu_count() or 1, parts, MOST_THREADS) - 1
+        self.module = ir.Module(name)
+        self.module.triple = binding.get_default_triple()
+        part = self._part(arguments, body)
+        claim, leave = self._claim(part), self._leave()
+        self._entry(claim, leave, self._task(claim, leave))
+
+    def register(self) -> None:
+        """Compile it for this processor and make it known to JAX under its name."""
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        target = binding.Target.from_default_triple()
+        # the whole width: LLVM prefers half of it where that once kept the clock up
+        features = f"{binding.get_host_cpu_features().flatten()},-prefer-256-bit"
+        machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
+        module = binding.parse_assembly(str(self.module))
+        module.verify()
+        compiled = binding.create_mcjit_compiler(module, machine)
+        compiled.finalize_object()
+        _compiled.append(compiled)
+        capsule = ctypes.pythonapi.PyCapsule_New
+        capsule.restype, capsule.argtypes = ctypes.py_object, (ctypes.c_void_p,) * 3
+        address = compiled.get_function_address(self.name)
+        jax.ffi.register_ffi_target(self.name, capsule(address, None, None), platform="cpu")
+
+    def _function(self, suffix: str, result: ir.Type, *arguments: ir.Type) -> tuple[Any, Code]:
+        function = ir.Function(self.module, ir.FunctionType(result, list(arguments)), self.name + suffix)
+        function.linkage = "internal" if suffix else ""
+        return function, Code(function.append_basic_block())
+
+    def _part(self, arguments: int, body: Body) -> Any:
+        function, code = self._function(".part", NOTHING, POINTER, I64)
+        frame, part = function.args
+        given = [Buffer(code, frame, 5, index) for index in range(arguments)]
+        body(code, given, Buffer(code, frame, 6, 0), part)
+        code.ret_void()
+        return function
+
+    def _claim(self, part: Any) -> Any:
+        """Take parts until there are none."""
+        function, code = self._function(".claim", NOTHING, POINTER)
+        (state,), one = function.args, number(1, I32)
+        head, inside, after = (code.append_basic_block() for _ in range(3))
+        code.branch(head)
+        code.position_at_end(head)
+        mine = code.atomic_rmw("add", code.field(state, _STATE, 0), one, "monotonic")
+        code.cbranch(code.icmp_unsigned("<", mine, number(self.parts, I32)), inside, after)
+        code.position_at_end(inside)
+        frame = code.fetch(code.field(state, _STATE, 3), POINTER)
+        code.call(part, [frame, code.zext(mine, I64)])
+        code.atomic_rmw("add", code.field(state, _STATE, 1), one, "release")
+        code.branch(head)
+        code.position_at_end(after)
+        code.ret_void()
+        return function
+
+    def _leave(self) -> Any:
+        """Let go of the state; the last who does frees it."""
+        function, code = self._function(".leave", NOTHING, POINTER)
+        (state,) = function.args
+        holders = code.atomic_rmw("sub", code.field(state, _STATE, 2), number(1, I32), "acq_rel")
+        with code.if_then(code.icmp_unsigned("==", holders, number(1, I32))):
+            code.call(code.external("free", NOTHING, POINTER), [state])
+        code.ret_void()
+        return function
+
+    def _task(self, claim: Any, leave: Any) -> Any:
+        function, code = self._function(".task", NOTHING, POINTER)
+        code.call(claim, [function.args[0]])
+        code.call(leave, [function.args[0]])
+        code.ret_void()
+        return function
+
+    def _entry(self, claim: Any, leave: Any, task: Any) -> None:
+        """What XLA calls: with an extension it asks which interface this is, else it wants the work done."""
+        function, code = self._function("", POINTER, POINTER)
+        (frame,) = function.args
+        extension = code.fetch(code.field(frame, _FRAME, 1), POINTER)
+        with code.if_then(_is_set(code, extension)):
+            metadata = code.fetch(code.field(extension, _EXTENSION, 3), POINTER)
+            for place, version in enumerate(ABI, 2):
+                code.store(number(version, I32), code.field(metadata, _METADATA, 1, place))
+            code.ret(NULL)
+        state = code.call(code.external("malloc", POINTER, I64), [number(64)])
+        for place, value in enumerate((0, 0, 1 + self.helpers)):
+            code.store(number(value, I32), code.field(state, _STATE, place))
+        code.store(frame, code.field(state, _STATE, 3))
+        context = code.fetch(code.field(frame, _FRAME, 3), POINTER)
+        for place, value in enumerate((number(40), NULL, context, task, state)):
+            code.store(value, code.field(state, _STATE, 4, place))
+        api = code.fetch(code.field(frame, _FRAME, 2), POINTER)
+        calling = ir.FunctionType(POINTER, [POINTER]).as_pointer()
+        schedule = code.load(code.field(api, _API, _SCHEDULE_TASK), typ=calling)
+        for _ in range(self.helpers):
+            refused = code.call(schedule, [code.field(state, _STATE, 4)])
+            with code.if_then(_is_set(code, refused)):  # no pool: the caller does it all
+                code.call(leave, [state])
+        code.call(claim, [state])
+        head, after = code.append_basic_block(), code.append_basic_block()
+        code.branch(head)
+        code.position_at_end(head)
+        done = code.load_atomic(code.field(state, _STATE, 1), "acquire", 4, typ=I32)
+        code.cbranch(code.icmp_unsigned("<", done, number(self.parts, I32)), head, after)
+        code.position_at_end(after)
+        code.call(leave, [state])
+        code.ret(NULL)
+
+
+def _is_set(code: Code, pointer: Value) -> Value:
+    return code.icmp_unsigned("!=", code.ptrtoint(pointer, I64), number(0))
+
+
+def processor_has(feature: str) -> bool:
+    """Whether the processor at hand has an extension, by LLVM's name."""
+    return bool(binding.get_host_cpu_features().get(feature))
+
+
+def forget_compiler() -> None:
+    """Let the pages of LLVM's library go, some 60 MB that are read again from its file when it is needed.
+
+    Only those that were never written to: what the loader has put addresses into is not in the file.
+    """
+    maps = Path("/proc/self/smaps")
+    if not maps.exists():
+        return
+    advise = ctypes.CDLL(None, use_errno=True).madvise
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for found in re.finditer(_MAPPED, maps.read_text()):
+        start, end = (int(found[name], 16) for name in ("start", "end"))
+        if found["dirty"] == "0":
+            advise(start, end - start, _DONT_NEED)
+
+
+_DONT_NEED = 4
+_MAPPED = (
+    r"(?m)^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) r-[x-]p .*libllvmlite.*\n"
+    r"(?:\w+: .*\n)*?Private_Dirty: +(?P<dirty>\d+) kB$"
+)
+"""A part of the library that nobody may write to, and how much of it was written nevertheless."""
