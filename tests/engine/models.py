@@ -27,8 +27,9 @@ TEMPLATE = (
 
 
 def tiny_config(**changes: Any) -> ModelConfig:
-    """The test model's shape: 260 tokens, 2 layers, 4 heads over 2 key-value heads."""
-    return small_config(**({"vocab_size": VOCAB, "eos_ids": (EOS,), "max_positions": 1024} | changes))
+    """The test model's shape: 260 tokens, 2 layers, 4 heads over 2 key-value heads, which kernels take."""
+    of = {"vocab_size": VOCAB, "eos_ids": (EOS,), "max_positions": 1024, "head_dim": 16}
+    return small_config(**(of | changes))
 
 
 def lively_params(config: ModelConfig, seed: int = 0) -> Params:

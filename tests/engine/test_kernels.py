@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from liminal.engine import kernels
+from liminal.engine.cache import whole_attention
 from liminal.engine.model import linear, lora_delta
 from liminal.engine.numerics import quantise_linear
 from liminal.engine.params import PAGE, Linear, LoraPair, PageGates
 
 needs_byte_products = pytest.mark.skipif(
-    kernels.INT8_PRODUCT not in kernels.registered(),
+    not kernels.available(kernels.INT8_PRODUCT),
     reason="this processor has no AVX-512 VNNI; JAX's own product runs here",
 )
 
@@ -119,6 +120,54 @@ def test_many_callers_at_once_wait_for_none_but_themselves() -> None:
     with ThreadPoolExecutor(16) as pool:
         for found in pool.map(called, range(32)):
             np.testing.assert_array_equal(found, alone)
+
+
+@pytest.mark.parametrize("window", [None, 5, 70])
+@pytest.mark.parametrize(("heads", "kv_heads", "dim"), [(3, 3, 16), (9, 3, 64), (8, 2, 128), (10, 1, 32)])
+def test_a_token_sees_what_it_may_and_nothing_else(
+    window: int | None, heads: int, kv_heads: int, dim: int
+) -> None:
+    rng, slots, length = np.random.default_rng(heads), 5, 256
+    positions = np.asarray([0, 15, 64, 200, 254])
+    q = rng.standard_normal((slots, heads, dim), np.float32)
+    keys, values = (rng.standard_normal((slots, kv_heads, length, dim), np.float32) for _ in range(2))
+    given = (jnp.asarray(q), jnp.asarray(keys), jnp.asarray(values), jnp.asarray(positions, jnp.int32))
+    assert kernels.fits_attention(given[0], given[1])
+    own = kernels.decode_attention(*given, window)
+    plain = whole_attention(given[0][:, None], *given[1:3], given[3][:, None], window)[:, 0]
+    np.testing.assert_allclose(own, plain, rtol=2e-5, atol=2e-6)
+
+    # what lies beyond is never read into an answer
+    at = np.arange(length)
+    hidden = at > positions[:, None]
+    if window is not None:
+        hidden |= at <= positions[:, None] - window
+    for side in (keys, values):
+        side.swapaxes(1, 2)[hidden] = np.nan
+    again = kernels.decode_attention(given[0], jnp.asarray(keys), jnp.asarray(values), given[3], window)
+    np.testing.assert_array_equal(again, own)
+
+
+def test_a_row_at_the_last_position_takes_no_part() -> None:
+    cache = jnp.full((2, 1, 64, 16), jnp.nan)
+    positions = jnp.full(2, 63, jnp.int32)
+    q = jnp.ones((2, 2, 16))
+    assert kernels.fits_attention(q, cache)
+    found = kernels.decode_attention(q, cache, cache, positions, None)
+    np.testing.assert_array_equal(found, 0)
+
+
+def test_large_scores_do_not_overflow() -> None:
+    rng = np.random.default_rng(0)
+    q, keys, values = (
+        jnp.asarray(rng.standard_normal(shape, np.float32) * size)
+        for shape, size in (((1, 1, 16), 300), ((1, 1, 128, 16), 300), ((1, 1, 128, 16), 1))
+    )
+    positions = jnp.asarray([100], jnp.int32)
+    assert kernels.fits_attention(q, keys)
+    own = kernels.decode_attention(q, keys, values, positions, None)
+    plain = whole_attention(q[:, None], keys, values, positions[:, None], None)[:, 0]
+    np.testing.assert_allclose(own, plain, rtol=1e-5)
 
 
 STEP = """

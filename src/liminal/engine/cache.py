@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import lax
 
+from liminal.engine import kernels
 from liminal.engine.config import ModelConfig
 from liminal.engine.gpu_attention import decode_attention, supported
 from liminal.engine.model import attend, embed, layer_forward, rms_norm, unembed
@@ -140,6 +141,9 @@ def _extend(
         def attention(q: jax.Array, k: jax.Array, v: jax.Array, index: int = index) -> jax.Array:
             keys[index], values[index] = store(keys[index], k), store(values[index], v)
             window = config.windows[index]
+            if tokens.shape[1] == 1 and kernels.fits_attention(q[:, 0], keys[index]):
+                one = kernels.decode_attention(q[:, 0], keys[index], values[index], positions[:, 0], window)
+                return one[:, None]
             if jax.default_backend() == "cpu":
                 return block_attention(q, keys[index], values[index], block_of, positions, blocks, window)
             if tokens.shape[1] == 1 and supported(keys[index]):

@@ -88,7 +88,6 @@ class Programs:
         self.vocab = config.vocab_size
         self.mesh = mesh
         self._shapes = jax.tree.map(_shape, (params, cache, bank, seen))
-        self._int8 = any(leaf.dtype == jnp.int8 for leaf in jax.tree.leaves(self._shapes[0]))
         # a mesh's executables name its devices
         made_of = (config, [(x.shape, str(x.dtype)) for x in jax.tree.leaves(self._shapes)])
         self._store = None if compiled is None or mesh is not None else ProgramStore(compiled, made_of)
@@ -132,8 +131,8 @@ class Programs:
         return program.result()
 
     def _build(self, key: Key) -> Any:
-        if self.mesh is None and ("each" in key or self._int8):
-            kernels.registered()  # a program that comes from disk looks for them by name
+        if self.mesh is None and key[0] in ("decode", "prefill"):
+            kernels.prepare(self.config)
         program = None if self._store is None else self._store.load(key)
         if program is None:
             with Compiling() as compiling:

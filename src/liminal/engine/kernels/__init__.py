@@ -1,4 +1,4 @@
-"""The two products of decoding on CPU for which XLA has nothing: bytes with bytes, and a bank's pages.
+"""What decoding on CPU has of its own: a product of bytes, a bank's pages, one token's attention.
 
 Each says again what ``liminal.engine.model`` says in JAX's own operations; those run where these do not: on
 other devices, on several at once, in training, and for shapes that do not fit.
@@ -10,18 +10,17 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from liminal.engine.config import ModelConfig
 from liminal.engine.params import LoraPair, PageGates
 
-LANES = 16
-"""f32 in a vector of 64 bytes, which hold four times as many bytes."""
 MOST_ROWS = 32
 """Rows of bytes for which reading the weight is what a product waits for."""
-INT8_PRODUCT, PAGE_PRODUCT = "liminal_int8_product", "liminal_page_product"
+INT8_PRODUCT, PAGE_PRODUCT, ATTENTION = "liminal_int8_product", "liminal_page_product", "liminal_attention"
 
 _one_at_a_time = threading.Lock()
 _allowed = ContextVar("kernels", default=True)
@@ -37,26 +36,28 @@ def plain_operations(chosen: bool = True) -> Generator[None]:
         _allowed.reset(token)
 
 
-def registered() -> frozenset[str]:
-    """Make the kernels known to this process; those that there are for its processor."""
-    with _one_at_a_time:
-        return _registered()
-
-
-@cache
-def _registered() -> frozenset[str]:
-    if jax.default_backend() != "cpu":
-        return frozenset()
+def available(name: str, *of: int) -> bool:
+    """Whether this process has a kernel, of these sizes; it is compiled where it is asked for first."""
+    if not _allowed.get() or jax.default_backend() != "cpu":
+        return False
     # not before: LLVM is large, and most who import the model need none of it
-    from liminal.engine.kernels.products import register
+    from liminal.engine.kernels.registry import available as made
 
-    return register()
+    with _one_at_a_time:
+        return made(name, *of)
+
+
+def prepare(config: ModelConfig) -> None:
+    """Make every kernel of a model known to this process: a program from disk looks for them by name."""
+    available(INT8_PRODUCT)
+    available(PAGE_PRODUCT)
+    available(ATTENTION, config.heads // config.kv_heads, config.head_dim)
 
 
 def fits_int8(rows: jax.Array, weight: jax.Array) -> bool:
     """Whether ``int8_product`` can take these."""
-    few = rows.shape[0] <= MOST_ROWS and weight.shape[1] % (4 * LANES) == 0
-    return few and _allowed.get() and INT8_PRODUCT in registered()
+    few = rows.shape[0] <= MOST_ROWS and weight.shape[1] % 64 == 0
+    return few and available(INT8_PRODUCT)
 
 
 def int8_product(rows: jax.Array, weight: jax.Array) -> jax.Array:
@@ -68,9 +69,9 @@ def int8_product(rows: jax.Array, weight: jax.Array) -> jax.Array:
 
 def fits_pages(rows: jax.Array, pair: LoraPair) -> bool:
     """Whether ``page_product`` can take these."""
-    whole = all(size % LANES == 0 for size in (pair.a.shape[1], pair.b.shape[1]))
+    whole = all(size % 16 == 0 for size in (pair.a.shape[1], pair.b.shape[1]))
     wide = rows.dtype == pair.a.dtype == jnp.float32
-    return whole and wide and _allowed.get() and PAGE_PRODUCT in registered()
+    return whole and wide and available(PAGE_PRODUCT)
 
 
 def page_product(rows: jax.Array, pair: LoraPair, gates: PageGates) -> jax.Array:
@@ -78,3 +79,28 @@ def page_product(rows: jax.Array, pair: LoraPair, gates: PageGates) -> jax.Array
     shape = jax.ShapeDtypeStruct((rows.shape[0], pair.b.shape[1]), jnp.float32)
     call = jax.ffi.ffi_call(PAGE_PRODUCT, shape)
     return call(rows, pair.a, pair.b, gates.owner, gates.gates)
+
+
+def fits_attention(q: jax.Array, keys: jax.Array) -> bool:
+    """Whether ``decode_attention`` can take these."""
+    (_, heads, dim), (_, kv_heads, length, _) = q.shape, keys.shape
+    wide = q.dtype == keys.dtype == jnp.float32
+    return wide and length % 64 == 0 and available(ATTENTION, heads // kv_heads, dim)
+
+
+def decode_attention(
+    q: jax.Array, keys: jax.Array, values: jax.Array, positions: jax.Array, window: int | None
+) -> jax.Array:
+    """q f32 [B, N, H] at ``positions`` int32 [B] over the first B slots of a cache → [B, N, H].
+
+    keys, values: f32 [slots, K, L, H]. A row at the cache's last position takes no part and gives zeros.
+    """
+    _, heads, dim = q.shape
+    name = kernel_name(ATTENTION, heads // keys.shape[1], dim)
+    call = jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(q.shape, jnp.float32))
+    return call(q * dim**-0.5, keys, values, positions, np.int32(window or 0))
+
+
+def kernel_name(name: str, *of: int) -> str:
+    """Under which XLA knows a kernel of these sizes."""
+    return "_".join((name, *map(str, of)))

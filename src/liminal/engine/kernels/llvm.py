@@ -242,11 +242,14 @@ class Native:
             with code.if_then(_is_set(code, refused)):  # no pool: the caller does it all
                 code.call(leave, [state])
         code.call(claim, [state])
-        head, after = code.append_basic_block(), code.append_basic_block()
+        head, waiting, after = (code.append_basic_block() for _ in range(3))
         code.branch(head)
         code.position_at_end(head)
         done = code.load_atomic(code.field(state, _STATE, 1), "acquire", 4, typ=I32)
-        code.cbranch(code.icmp_unsigned("<", done, number(self.parts, I32)), head, after)
+        code.cbranch(code.icmp_unsigned("<", done, number(self.parts, I32)), waiting, after)
+        code.position_at_end(waiting)  # whoever has the last part may need this very core
+        code.call(code.external("sched_yield", I32), [])
+        code.branch(head)
         code.position_at_end(after)
         code.call(leave, [state])
         code.ret(NULL)
