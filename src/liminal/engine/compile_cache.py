@@ -7,7 +7,6 @@ are made of.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import pickle
@@ -88,13 +87,6 @@ class Compiling:
 def _listen() -> None:
     jax.monitoring.register_event_listener(Compiling.heard)
     jax.monitoring.register_event_duration_secs_listener(Compiling.heard)
-
-
-def give_memory_back() -> None:
-    """Return what compiling or loading a program took and freed: glibc keeps some 100 MB for a next time."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 class ProgramStore:

@@ -28,13 +28,14 @@ from liminal.engine.cache import (
     read_span,
     write_span,
 )
-from liminal.engine.compile_cache import Compiling, ProgramStore, give_memory_back
+from liminal.engine.compile_cache import Compiling, ProgramStore
 from liminal.engine.config import ModelConfig
 from liminal.engine.mixing import FEW
 from liminal.engine.params import PAGE, TARGETS, Lora, LoraPair, PageGates, Params
 from liminal.engine.prefix import SPAN
 from liminal.engine.sampling import Rules, Seen, sample
 from liminal.engine.sharding import AXIS
+from liminal.memory import give_memory_back
 
 Key = tuple[Hashable, ...]
 

@@ -15,6 +15,7 @@ from types import FrameType
 
 import structlog
 
+from liminal.memory import give_memory_back
 from liminal.settings import SERVICE_VARIABLES, Settings
 from liminal.stack.boot import boot
 from liminal.stack.embedded import embedded_children, prepared_home
@@ -65,6 +66,7 @@ def run_stack(settings: Settings, without: Collection[str] = ()) -> None:
             for name in missing:
                 print(f"  but {name} does not run; it is tried again and again: {supervisor.log_file(name)}")
             print("  Ctrl-C stops it.\n", flush=True)
+            give_memory_back()
             while True:
                 time.sleep(WATCH_EVERY)
                 supervisor.tick()

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from liminal.chat.keys import Keys
 from liminal.chat.waiting import WaitingTurns
+from liminal.memory import give_memory_back
 from liminal.settings import Settings
 from liminal.stack.child import launch_command
 from liminal.storage.redis import connect_redis
@@ -46,6 +47,7 @@ async def run_aside(settings: Settings, module: str) -> int:
     """
     redis = await connect_redis(settings)
     worker = await asyncio.create_subprocess_exec(*launch_command([sys.executable, "-m", module]))
+    give_memory_back()
     async with contextlib.aclosing(redis), asyncio.TaskGroup() as group:
         pacing = group.create_task(Pacer(redis, Keys(settings.topic), worker).run())
 
