@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psutil
+import pytest
 from tests.learning.evidence import CONVERSIONS, Judge, tell
 from tests.learning.test_gather import installed
 from tests.processes import working as process
@@ -33,6 +34,7 @@ async def none(log: Log, where: str) -> bool:
     return await count(log, where) == 0
 
 
+@pytest.mark.slow  # two processes that import UMAP; a worker that dies at each stage is in test_gather.py
 async def test_kill_9_in_the_middle_of_a_pass_leaves_no_orphan_and_the_next_process_ends_it(
     settings: Settings,
 ) -> None:
