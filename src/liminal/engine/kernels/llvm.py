@@ -156,8 +156,11 @@ class Native:
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         target = binding.Target.from_default_triple()
-        # the whole width: LLVM prefers half of it where that once kept the clock up
-        features = f"{binding.get_host_cpu_features().flatten()},-prefer-256-bit"
+        features = binding.get_host_cpu_features().flatten()
+        if binding.get_default_triple().startswith("x86_64"):
+            features += (
+                ",-prefer-256-bit"  # half the width, which LLVM likes where that once kept the clock up
+            )
         machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
         module = binding.parse_assembly(str(self.module))
         module.verify()
