@@ -285,7 +285,7 @@ def forget_compiler() -> None:
 
 _DONT_NEED = 4
 _MAPPED = (
-    r"(?m)^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) r-[x-]p .*libllvmlite.*\n"
+    r"(?m)^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) r-xp .*libllvmlite.*\n"
     r"(?:\w+: .*\n)*?Private_Dirty: +(?P<dirty>\d+) kB$"
 )
-"""A part of the library that nobody may write to, and how much of it was written nevertheless."""
+"""A part of the library that is code, and how much of it was written to."""
