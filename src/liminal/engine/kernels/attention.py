@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from llvmlite import ir
 
@@ -70,11 +71,15 @@ def decode_attention(groups: int, dim: int) -> Body:
     return body
 
 
+@dataclass(frozen=True)
 class _Lines:
     """The keys and values of one head of one row, room for scores, and which positions are seen."""
 
-    def __init__(self, keys: Value, values: Value, scratch: Value, begin: Value, end: Value) -> None:
-        self.keys, self.values, self.scratch, self.begin, self.end = keys, values, scratch, begin, end
+    keys: Value
+    values: Value
+    scratch: Value
+    begin: Value
+    end: Value
 
 
 class _Heads:
@@ -117,11 +122,11 @@ class _Heads:
     def _scores(self, asked: Value, at: Value) -> list[Value]:
         """Put the scores of STEP positions into the scratch; the largest of each head, in every lane."""
         code, lanes = self.code, ir.Constant(INTS, list(range(LANES)))
-        begin, end = (_spread_int(code, code.trunc(x, I32)) for x in (self.lines.begin, self.lines.end))
+        begin, end = (spread(code, code.trunc(x, I32)) for x in (self.lines.begin, self.lines.end))
 
         def some(index: Value, *peaks: Value) -> list[Value]:
             first = code.add(at, index)
-            where = code.add(_spread_int(code, code.trunc(first, I32)), lanes)
+            where = code.add(spread(code, code.trunc(first, I32)), lanes)
             seen = code.and_(code.icmp_signed(">=", where, begin), code.icmp_signed("<", where, end))
             new: list[Value] = []
             for head, peak in enumerate(peaks):
@@ -186,8 +191,3 @@ class _Heads:
 
     def _scratch(self, head: int, index: Value) -> Value:
         return self.code.at(self.lines.scratch, self.code.add(index, number(head * STEP)), F32)
-
-
-def _spread_int(code: Code, value: Value) -> Value:
-    one = code.insert_element(ir.Constant(INTS, None), value, number(0, I32))
-    return code.shuffle_vector(one, one, ir.Constant(INTS, [0] * LANES))

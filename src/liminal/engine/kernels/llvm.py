@@ -268,24 +268,19 @@ def processor_has(feature: str) -> bool:
 
 
 def forget_compiler() -> None:
-    """Let the pages of LLVM's library go, some 60 MB that are read again from its file when it is needed.
+    """Let the code of LLVM's library go, some 50 MB that are read again from its file when it is needed.
 
-    Only those that were never written to: what the loader has put addresses into is not in the file.
+    Its code alone: where the loader has written addresses the file does not have them.
     """
-    maps = Path("/proc/self/smaps")
+    maps = Path("/proc/self/maps")
     if not maps.exists():
         return
-    advise = ctypes.CDLL(None, use_errno=True).madvise
+    advise = ctypes.CDLL(None).madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for found in re.finditer(_MAPPED, maps.read_text()):
+    for found in re.finditer(_CODE, maps.read_text()):
         start, end = (int(found[name], 16) for name in ("start", "end"))
-        if found["dirty"] == "0":
-            advise(start, end - start, _DONT_NEED)
+        advise(start, end - start, _DONT_NEED)
 
 
 _DONT_NEED = 4
-_MAPPED = (
-    r"(?m)^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) r-xp .*libllvmlite.*\n"
-    r"(?:\w+: .*\n)*?Private_Dirty: +(?P<dirty>\d+) kB$"
-)
-"""A part of the library that is code, and how much of it was written to."""
+_CODE = r"(?m)^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) r-xp .*libllvmlite"

@@ -35,9 +35,10 @@ def every(value: float, of: ir.VectorType = FLOATS) -> Value:
 
 
 def spread(code: Code, value: Value) -> Value:
-    """The f32 in every lane."""
-    one = code.insert_element(ZERO, value, number(0, I32))
-    return code.shuffle_vector(one, ZERO, ir.Constant(INTS, [0] * LANES))
+    """The f32 or int32 in every lane."""
+    none = ir.Constant(FLOATS if value.type == F32 else INTS, None)
+    one = code.insert_element(none, value, number(0, I32))
+    return code.shuffle_vector(one, none, every(0, INTS))
 
 
 def multiply_add(code: Code, a: Value, b: Value, c: Value) -> Value:
