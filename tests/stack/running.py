@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.processes import SMALL_MODEL
 
 from liminal.settings import PREFIX, SERVICE_VARIABLES
 from liminal.stack.home import Run, running
@@ -24,13 +25,13 @@ PATIENCE = 300.0
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """The environment without any setting of liminal but these."""
+    """The environment without any setting of liminal but these, and the small model for tests."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(PREFIX) and name not in SERVICE_VARIABLES.values()
     }
-    return {**kept, "LIMINAL_CACHE": str(CACHE), **variables}
+    return {**kept, "LIMINAL_CACHE": str(CACHE), "LIMINAL_MODEL": str(SMALL_MODEL), **variables}
 
 
 def liminal(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

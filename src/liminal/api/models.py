@@ -22,11 +22,12 @@ class ModelNotice(View):
     """What OpenAI's form has no place for.
 
     kind: ``base`` and ``adapter`` answer chats and completions, ``encoder`` embeds.
+    default: the model that liminal brings itself; then its licence, and what to know of it.
     """
 
     kind: Literal["base", "adapter", "encoder"]
-    bundled: bool = False
-    demonstration: bool = False
+    default: bool = False
+    licence: str | None = None
     notice: str | None = None
     adapter_id: UUID | None = None
     adapter_version: int | None = None
@@ -72,9 +73,7 @@ async def list_models(call: Call) -> ModelList:
 
 
 def _base(model: ServedModel) -> Model:
-    notice = ModelNotice(
-        kind="base", bundled=model.bundled, demonstration=model.demonstration, notice=model.notice
-    )
+    notice = ModelNotice(kind="base", default=model.default, licence=model.licence, notice=model.notice)
     return Model(id=model.id, created=model.created, liminal=notice)
 
 
@@ -85,8 +84,8 @@ def _adapter(base: ServedModel, adapter: ServingAdapter) -> Model:
         parent=base.id,
         liminal=ModelNotice(
             kind="adapter",
-            bundled=base.bundled,
-            demonstration=base.demonstration,
+            default=base.default,
+            licence=base.licence,
             notice=base.notice,
             adapter_id=adapter.adapter_id,
             adapter_version=adapter.version,

@@ -15,7 +15,7 @@ class StatusModel(View):
     """The model that answers."""
 
     id: str
-    demonstration: bool
+    licence: str | None
     notice: str | None
 
 
@@ -36,10 +36,11 @@ class Health(View):
 async def get_status(call: Call) -> Status:
     """Whether a model answers, and which."""
     engine = await call.services.engine_status.read()
-    model = engine.model and StatusModel(
-        id=engine.model.id, demonstration=engine.model.demonstration, notice=engine.model.notice
+    model = engine.model
+    return Status(
+        state=engine.state,
+        model=model and StatusModel(id=model.id, licence=model.licence, notice=model.notice),
     )
-    return Status(state=engine.state, model=model)
 
 
 @status.route("GET", "/healthz", action="health.read", reply=Health)

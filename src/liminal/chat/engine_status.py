@@ -12,14 +12,19 @@ TTL = 15
 
 
 class ServedModel(BaseModel):
-    """The base model that answers. ``created`` is in Unix seconds, as OpenAI's API wants it."""
+    """The base model that answers.
+
+    created: Unix seconds, as OpenAI's API wants them.
+    default: nobody chose it.
+    licence, notice: of the default model, for people to read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     created: int
-    bundled: bool
-    demonstration: bool
+    default: bool = False
+    licence: str | None = None
     notice: str | None = None
 
 

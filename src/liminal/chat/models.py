@@ -6,15 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 
 from liminal.chat.engine_status import ServedModel
 from liminal.engine.backend import Backend
-from liminal.engine.bundled import bundled_info, model_path
+from liminal.engine.choice import choose_base
+from liminal.engine.default_model import LICENCE, NOTICE
 from liminal.engine.engine import Engine
-from liminal.engine.hub import served_folder
 from liminal.engine.options import EngineOptions
 from liminal.errors import LiminalError
 from liminal.settings import Settings, SettingsError
@@ -38,22 +37,18 @@ async def open_backend(settings: Settings) -> AsyncGenerator[Backend | LiminalEr
 
 
 async def _engine(settings: Settings) -> Backend:
-    folder = _folder(settings)
+    base = choose_base(settings)
     options = EngineOptions(
         slots=settings.slots,
         context=settings.context or None,
         rows=settings.adapter_rows,
-        numbers="auto" if settings.numbers == "int8" else settings.numbers,
-        int8=settings.numbers == "int8",
+        numbers="auto" if base.numbers == "int8" else base.numbers,
+        int8=base.numbers == "int8",
         devices=settings.devices,
         ahead=settings.compile_ahead,
         compiled=settings.cache / "compiled",
     )
-    return await asyncio.to_thread(Engine.load, folder, options)
-
-
-def _folder(settings: Settings) -> Path:
-    return served_folder(settings.home, settings.model, model_path())
+    return await asyncio.to_thread(Engine.load, base.path, options)
 
 
 def _endpoint(settings: Settings) -> Backend:
@@ -86,11 +81,11 @@ def served_model(settings: Settings, backend: Backend | LiminalError) -> ServedM
     """What /v1/models says about the model; None while there is none."""
     if isinstance(backend, LiminalError):
         return None
-    bundled = settings.backend == "jax" and _folder(settings) == model_path()
+    default = settings.backend == "jax" and choose_base(settings).default
     return ServedModel(
         id=backend.model,
         created=int(time.time()),
-        bundled=bundled,
-        demonstration=bundled,
-        notice=bundled_info()["notice"] if bundled else None,
+        default=default,
+        licence=LICENCE if default else None,
+        notice=NOTICE if default else None,
     )

@@ -26,6 +26,8 @@ ARCHITECTURES: Mapping[Family, str] = {
 
 MAX_CONFIG_BYTES = 1 << 20
 
+CURRENT = "current"
+"""In a store of models: the name of the one that was chosen."""
 RECORD = "liminal.json"
 """Beside a model's files: where it came from, and what it is called."""
 

@@ -17,7 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from liminal.engine.config import RECORD, ModelConfig, model_name, parse_config, read_config, read_json
+from liminal.engine.config import (
+    CURRENT,
+    RECORD,
+    ModelConfig,
+    model_name,
+    parse_config,
+    read_config,
+    read_json,
+)
 from liminal.engine.encoder_config import read_encoder_config
 from liminal.engine.errors import BackendUnavailable, ModelInvalid, ModelNotFound
 from liminal.engine.params import parameter_count
@@ -41,7 +49,6 @@ PATTERNS = [
 ]
 """What is fetched of a repository."""
 
-CURRENT = "current"
 ENCODERS = ("bert", "roberta", "xlm-roberta")
 
 

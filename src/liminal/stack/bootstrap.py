@@ -118,6 +118,12 @@ def get_kafka() -> None:
         run([str(VENV_PYTHON), "-m", module], LIMINAL_CACHE=str(CACHE))
 
 
+def get_model() -> None:
+    """Fetch the default model by name and hash."""
+    path = f"{UV.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    run([str(VENV_PYTHON), "-m", "liminal.engine.default_model"], LIMINAL_CACHE=str(CACHE), PATH=path)
+
+
 def build_ui() -> None:
     """Install the interface's packages and build it, with the Node that .venv carries.
 
@@ -170,6 +176,14 @@ def steps() -> list[Step]:
         Step("redis", "Redis", CACHE / "redis/stamp", [LOCKS / "redis.txt"], get_redis, beside=True),
         Step(
             "kafka", "Kafka", CACHE / "jars/stamp", [packages[0], LOCKS / "jars.txt"], get_kafka, beside=True
+        ),
+        Step(
+            "model",
+            "default model",
+            CACHE / "models/stamp",
+            [ROOT / "src/liminal/engine/locks/model.txt"],
+            get_model,
+            beside=True,
         ),
     ]
     sources = ui_sources()

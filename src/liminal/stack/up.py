@@ -15,6 +15,8 @@ from types import FrameType
 
 import structlog
 
+from liminal.engine.choice import chosen_name
+from liminal.engine.default_model import NAME, fetch_default_model
 from liminal.memory import give_memory_back
 from liminal.settings import SERVICE_VARIABLES, Settings
 from liminal.stack.boot import boot
@@ -44,6 +46,7 @@ def run_stack(settings: Settings, without: Collection[str] = ()) -> None:
         update={"home": settings.home.absolute(), "cache": settings.cache.absolute()}
     )
     began = time.monotonic()
+    bring_default_model(settings)
     processes = own_processes(without)
     with prepared_home(settings.home) as ports, web_socket(settings, ports.last("web")) as web:
         ports.chosen["web"] = web.getsockname()[1]
@@ -70,6 +73,12 @@ def run_stack(settings: Settings, without: Collection[str] = ()) -> None:
             while True:
                 time.sleep(WATCH_EVERY)
                 supervisor.tick()
+
+
+def bring_default_model(settings: Settings) -> None:
+    """Fetch the default model where it will answer and is not here. Raises BackendUnavailable."""
+    if settings.backend == "jax" and chosen_name(settings) == NAME:
+        fetch_default_model(settings.cache, lambda line: print(line, flush=True))
 
 
 def web_socket(settings: Settings, preferred: int = 0) -> socket.socket:

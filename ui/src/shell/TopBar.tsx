@@ -97,7 +97,7 @@ function ModelBadge() {
   )
 }
 
-type Model = { id: string; demonstration: boolean; notice: string | null } | null
+type Model = { id: string; notice: string | null } | null
 
 function badgeWords(state: string, model: Model) {
   if (state === "loading")
@@ -112,10 +112,6 @@ function badgeWords(state: string, model: Model) {
       title: "Nothing answers here yet",
       long: "No model is being served. Questions fail until one is, and can be asked again then.",
     }
-  if (!model.demonstration) return null
-  return {
-    short: "Demonstration model",
-    title: "A small model for demonstration",
-    long: model.notice ?? "It shows how liminal works and learns, and knows little of the world.",
-  }
+  if (!model.notice) return null
+  return { short: "Small model", title: "A small model answers", long: model.notice }
 }

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from liminal.engine.bundled import NAME, model_path
+from liminal.engine.choice import named_model
 from liminal.engine.compile_cache import keep_compiled
-from liminal.engine.hub import ModelStore
+from liminal.engine.default_model import NAME
 from liminal.engine.params import TARGETS
 from liminal.engine.peft import load_adapter
 from liminal.engine.training.base import BaseModel
@@ -105,7 +105,7 @@ def train_command(
     )
     examples = read_examples(data)
     keep_compiled(cache / "compiled")
-    base = BaseModel.load(model_path() if model == NAME else ModelStore(home / "models").resolve(model))
+    base = BaseModel.load(named_model(model, home, cache))
     continued = None if start is None else load_adapter(start, base.config)
     replayed = [] if replay is None else read_examples(replay)
     with Steps(as_json) as steps:

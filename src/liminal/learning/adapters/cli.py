@@ -127,15 +127,14 @@ def import_(
     /v1/chat/completions.
     """
     # what follows imports JAX, which the other commands can do without
-    from liminal.engine.bundled import model_path
-    from liminal.engine.hub import served_folder
+    from liminal.engine.choice import choose_base
     from liminal.engine.training import BaseModel
     from liminal.learning.adapters.imports import Imported, import_adapter
 
     settings = load_settings()
 
     async def run() -> Imported:
-        model = BaseModel.load(served_folder(settings.home, settings.model, model_path()))
+        model = BaseModel.load(choose_base(settings).path)
         async with Log.open(settings, source="liminal/cli") as log:
             return await import_adapter(
                 log,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from liminal.engine.bundled import model_path
+from liminal.engine.choice import choose_base
 from liminal.engine.engine import Engine
 from liminal.engine.errors import CapabilityMissing
 from liminal.engine.options import EngineOptions
@@ -48,9 +48,8 @@ class Workbench:
             warm=False,
             compiled=settings.cache / "compiled",
         )
-        folder = Path(settings.model) if settings.model else model_path()
-        engine = Engine.load(folder, options)
-        return cls(engine, settings.home / "general", bundled=not settings.model)
+        engine = Engine.load(choose_base(settings).path, options)
+        return cls(engine, settings.home / "general", bundled=engine.name == "liminal-demo")
 
     async def aclose(self) -> None:
         """Stop the decoding thread."""
