@@ -9,7 +9,7 @@ SIDE_BY_SIDE = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-ui parity bench-peers check storm fuzz learn bench format lock jars-lock settings-table clean
+.PHONY: help setup up down test test-ui proof parity bench-peers check storm fuzz learn bench format lock jars-lock settings-table clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,11 +24,14 @@ down: ## Stop what `make up` started elsewhere
 	@$(BIN)/liminal down
 
 test: setup ## Run the tests on real services (Kafka, Postgres, Redis)
-	@$(BIN)/pytest -m "not slow and not ui" $(SIDE_BY_SIDE)
+	@$(BIN)/pytest -m "not slow and not ui and not proof" $(SIDE_BY_SIDE)
 
 test-ui: setup ## Test the web interface: its units, then a Chromium through it
 	$(NPM) test
-	@$(BIN)/pytest -m ui
+	@$(BIN)/pytest -m "ui and not proof"
+
+proof: setup ## A Chromium teaches the default model by ten corrections, and asks again (minutes)
+	@$(BIN)/pytest -m proof -s
 
 parity: setup ## Recompute the golden values with transformers, PEFT and TRL; hold the engine against them
 	$(BIN)/python tests/parity/live.py
