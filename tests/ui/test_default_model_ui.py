@@ -9,7 +9,6 @@ import re
 import signal
 import time
 from collections.abc import Callable, Generator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -78,7 +77,7 @@ def test_ten_corrections_in_the_browser_change_answers_to_other_questions(
 
 
 def correct(visitor: Visitor, question: str) -> None:
-    """Ask in a new conversation and write what the answer should have been: its first sentence, and a line."""
+    """Ask in a new conversation, and correct the answer to its first sentence and a closing line."""
     said = asked_anew(visitor, question)
     first = re.split(r"(?<=[.!?])\s", said.strip(), maxsplit=1)[0]
     page = visitor.page
