@@ -246,6 +246,15 @@ async def test_a_constrained_answer_is_json_of_its_schema(run: Run) -> None:
     assert isinstance(value["n"], int) and value["kind"] in ("a", "b")
 
 
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_constrained_answer_has_no_blanks_that_the_form_does_not_need(run: Run, seed: int) -> None:
+    schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
+    rules = {"json_schema": {**schema, "additionalProperties": False}, "temperature": 1.0, "seed": seed}
+    rules |= {"ignore_eos": False, "max_tokens": 200}
+    said = text_in(await run(tokens_of(53, 20), sampling=rules))
+    assert said in ('{"yes": true}', '{"yes": false}')
+
+
 async def test_log_probabilities_are_the_models_own(run: Run) -> None:
     deltas = await run(tokens_of(54, 20), 5, sampling={"logprobs": 3})
     for delta in deltas:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from liminal.engine.errors import RequestInvalid
 from liminal.engine.tokenizer import Tokenizer
 
+GUIDANCE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""No blanks but these: where any may follow, a model may write blanks until its tokens are spent."""
+
 
 class GrammarFactory:
     """Makes constraints for one tokenizer; the token trie is built once, on first use."""
@@ -34,7 +37,9 @@ class GrammarFactory:
                 self._tokenizer.inner.to_str(), n_vocab=self._vocab_size, eos_token=self._eos_ids
             )
         try:
-            grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema))
+            grammar = llguidance.LLMatcher.grammar_from_json_schema(
+                json.dumps({**schema, "x-guidance": GUIDANCE})
+            )
         except ValueError as error:
             raise RequestInvalid(f"the JSON schema cannot be used: {error}", field="json_schema") from error
         matcher = llguidance.LLMatcher(self._trie, grammar)
