@@ -40,10 +40,6 @@ def _mixture(adapters: Mapping[str, float]) -> dict[str, Any]:
     return {"liminal": {"adapters": dict(adapters)}}
 
 
-def _lorax(adapters: Mapping[str, float]) -> dict[str, Any]:
-    return {"adapter_id": next(iter(adapters))}
-
-
 def _llama_cpp(adapters: Mapping[str, float]) -> dict[str, Any]:
     return {"lora": [{"id": int(name), "scale": gate} for name, gate in adapters.items()]}
 
@@ -56,20 +52,22 @@ def _after_base(base: str, adapter: str) -> str:
     return f"{base}:{adapter}"
 
 
-def _after_hash(base: str, adapter: str) -> str:
-    return f"{base}#{adapter}"
+def _on_deployment(base: str, adapter: str) -> str:
+    return f"{adapter}#{base}"
 
 
 PROVIDERS: Mapping[str, Provider] = {
     "liminal": Provider("parameter", LOCAL, mixtures=True, fields=_mixture),
     "vllm": Provider("model", LOCAL, model_id=_own_name),
     "sglang": Provider("model", LOCAL, model_id=_after_base),
-    "lorax": Provider("parameter", LOCAL - {"min_p"}, fields=_lorax),
+    # README of predibase/lorax, "Chat via OpenAI API": the adapter is the model; read on 2026-12-01
+    "lorax": Provider("model", LOCAL - {"min_p"}, model_id=_own_name),
     # adapters are known to llama.cpp's server by number, in the order of its command line
     "llama.cpp": Provider(
         "parameter", LOCAL, mixtures=True, fields=_llama_cpp, names={"repetition_penalty": "repeat_penalty"}
     ),
-    "fireworks": Provider("model", LOCAL, model_id=_after_hash),
+    # docs.fireworks.ai, "Deploying fine-tuned models", multi-LoRA: adapter#deployment; read on 2026-12-01
+    "fireworks": Provider("model", LOCAL, model_id=_on_deployment),
     "together": Provider("model", LOCAL, model_id=_own_name),
     "openrouter": Provider("prompt", LOCAL),
     "openai": Provider("prompt", COMMON),
