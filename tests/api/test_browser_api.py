@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from liminal.api.app import create_app
 from liminal.api.site import site_routes
 from liminal.api.table import ENDPOINTS
 from liminal.log.read import open_reader
+
+ROOT = Path(__file__).parents[2]
 
 HTTPS = "https://chat.example.org"
 
@@ -228,6 +231,7 @@ def site(tmp_path: Path) -> httpx.AsyncClient:
     """A built interface."""
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html><title>liminal</title>")
+    shutil.copyfile(ROOT / "ui" / "pages.json", tmp_path / "pages.json")
     (tmp_path / "assets" / "app-4f2a91.js").write_text("export {}")
     (tmp_path.parent / "secret.txt").write_text("outside")
     app = Starlette(routes=site_routes(tmp_path))
@@ -244,6 +248,15 @@ async def test_hashed_assets_are_cached_for_ever_and_pages_are_asked_for_again(
         assert page.status_code == 200
         assert "<title>liminal</title>" in page.text
         assert page.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/c", "/c/a/b", "/admin/nothing", "/settings/a/b", "/index.php5"]
+)
+async def test_an_address_that_is_no_page_of_the_interface_is_not_found(
+    site: httpx.AsyncClient, path: str
+) -> None:
+    assert (await site.get(path)).status_code == 404
 
 
 async def test_missing_files_api_paths_and_ways_out_of_the_folder_are_not_pages(

@@ -1,22 +1,8 @@
-/** Addresses: one table of patterns, and the browser's own history. */
+/** Addresses: the table of pages, which the server has too, and the browser's own history. */
 import { useSyncExternalStore } from "react"
+import pages from "../pages.json"
 
-const patterns = {
-  home: /^\/$/,
-  conversation: /^\/c\/(?<id>[\w-]+)$/,
-  archive: /^\/archive$/,
-  signIn: /^\/signin$/,
-  signUp: /^\/signup$/,
-  reset: /^\/reset$/,
-  settings: /^\/settings(?:\/(?<section>[\w-]+))?$/,
-  projections: /^\/admin(?:\/projections)?$/,
-  skills: /^\/admin\/skills$/,
-  learning: /^\/admin\/learning$/,
-  policies: /^\/admin\/policies$/,
-  log: /^\/admin\/log$/,
-} as const
-
-export type RouteName = keyof typeof patterns | "missing"
+export type RouteName = keyof typeof pages | "missing"
 
 export interface Route {
   name: RouteName
@@ -24,10 +10,17 @@ export interface Route {
   path: string
 }
 
+const patterns = Object.entries(pages).flatMap(([name, paths]) =>
+  paths.map((path) => ({
+    name: name as keyof typeof pages,
+    pattern: new RegExp(`^${path.replace(/\{(\w+)\}/g, "(?<$1>[\\w-]+)")}$`),
+  })),
+)
+
 export function matchRoute(path: string): Route {
-  for (const [name, pattern] of Object.entries(patterns)) {
+  for (const { name, pattern } of patterns) {
     const match = pattern.exec(path)
-    if (match) return { name: name as RouteName, params: { ...match.groups }, path }
+    if (match) return { name, params: { ...match.groups }, path }
   }
   return { name: "missing", params: {}, path }
 }

@@ -1,9 +1,12 @@
-"""The built web interface (ui/dist): hashed assets for ever, index.html for every page of it."""
+"""The built web interface (ui/dist): hashed assets for ever, index.html for every page of it, else 404."""
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from pathlib import Path
 
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -29,6 +32,14 @@ def site_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent.parent / "ui" / "dist"
 
 
+@cache
+def _pages(folder: Path) -> list[re.Pattern[str]]:
+    """The addresses of the interface's pages, as ui/pages.json has them."""
+    table: dict[str, list[str]] = orjson.loads((folder / "pages.json").read_bytes())
+    paths = (path for paths in table.values() for path in paths)
+    return [re.compile(re.sub(r"\{\w+\}", r"[\\w-]+", path), re.ASCII) for path in paths]
+
+
 def site_routes(folder: Path) -> list[Route]:
     """The last routes of the application: whatever is no API path is a page or file of the interface."""
     files = StaticFiles(directory=folder, check_dir=False)
@@ -42,10 +53,11 @@ def site_routes(folder: Path) -> list[Route]:
         try:
             response = await files.get_response(path or "index.html", request.scope)
         except HTTPException as missing:
-            # a page of the interface has no dot in its last part; a missing file stays missing
-            if missing.status_code != 404 or "." in path.rsplit("/", 1)[-1]:
+            if missing.status_code != 404 or "." in path.rsplit("/", 1)[-1]:  # a file
                 raise
-            response = FileResponse(folder / "index.html")
+            # the interface itself says that there is no such page
+            known = any(pattern.fullmatch(f"/{path}") for pattern in _pages(folder))
+            response = FileResponse(folder / "index.html", 200 if known else 404)
         hashed = path.startswith(f"{ASSETS}/")
         response.headers["Cache-Control"] = IMMUTABLE if hashed else "no-cache"
         return response
