@@ -45,7 +45,7 @@ class EmbeddingRequest(Body):
     model: str = Field(max_length=300)
     input: Text | Annotated[list[Text], Field(min_length=1, max_length=256)]
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(default=None, ge=1)
+    dimensions: int | None = Field(default=None, ge=1, le=65_536)
     liminal: TruncateOption = Field(default_factory=TruncateOption)
 
     @property

@@ -91,7 +91,7 @@ class RollbackBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"to_version": 1}, {}]})
 
-    to_version: int | None = Field(default=None, ge=1)
+    to_version: int | None = Field(default=None, ge=1, le=2**31 - 2)
     reason: str | None = Field(default=None, max_length=500)
 
 

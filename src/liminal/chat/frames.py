@@ -97,7 +97,7 @@ class Resume(_Command):
 
     cmd: Literal["resume"]
     turn_id: UUID
-    after_seq: int = Field(default=0, ge=0)
+    after_seq: int = Field(default=0, ge=0, le=2**31 - 1)
 
 
 class Ping(_Command):

@@ -296,6 +296,10 @@ class FrameHub:
             except (RedisConnectionError, RedisTimeoutError) as error:
                 log.warning("hub.redis_away", error=str(error))
                 await asyncio.sleep(0.2)
+            except Exception:
+                # one reader's error is not the others' end
+                log.exception("hub.failed")
+                await asyncio.sleep(0.2)
 
     async def _admit(self) -> None:
         while self._fresh:
