@@ -53,7 +53,9 @@ def check_password_policy(password: str, *details: str | None) -> None:
         raise WeakPassword(
             f"A password has at most {MAX_LENGTH} characters.", reason="too_long", max_length=MAX_LENGTH
         )
-    own = [word for detail in details if detail for word in (detail, detail.partition("@")[0])]
+    own = [
+        word for detail in details if detail for word in (detail[:GUESSED_LENGTH], detail.partition("@")[0])
+    ]
     found = zxcvbn(text[:GUESSED_LENGTH], user_inputs=[*own, *CONTEXT_WORDS])
     if found["score"] < MIN_SCORE:
         hint = found["feedback"]["warning"] or "This password is easily guessed."
