@@ -90,7 +90,7 @@ class Answerer:
             question=question.content,
             without_learning=options.without_learning,
             mixture=_extra(options).get("adapters") or None,
-            base=await self._decoders[self._default].adapters.base_hash(),
+            base=self._decoders[self._default].adapters.base_hash(),
         )
         routed = await self._router.route(asked)
         decision = routed.decision

@@ -1,6 +1,6 @@
-"""The engine: a model folder in, streamed answers out.
+"""The engine: a model's files in, streamed answers out.
 
-    with Engine.load("path/to/folder") as engine:
+    with Engine.load("path/to/folder or file.gguf") as engine:
         for delta in engine.stream(Request(prompt="Once upon a time")):
             print(delta.text, end="")
 
@@ -23,11 +23,11 @@ from typing import Literal, Self
 
 from liminal.engine.bank import AdapterRegistry
 from liminal.engine.compile_cache import keep_compiled
-from liminal.engine.config import ModelConfig, model_name, read_config
+from liminal.engine.config import ModelConfig
 from liminal.engine.errors import BankFull, EngineClosed, ModelInvalid, QueueFull, RequestInvalid
 from liminal.engine.grammar import GrammarFactory
 from liminal.engine.numerics import compute_dtype, quantise
-from liminal.engine.options import EngineOptions, check_memory, generation_defaults
+from liminal.engine.options import EngineOptions, check_memory
 from liminal.engine.params import PAGE, Params
 from liminal.engine.peft import Adapter
 from liminal.engine.prefix import PrefixCache
@@ -36,8 +36,8 @@ from liminal.engine.runner import Runner, needed_first
 from liminal.engine.scheduler import Scheduler
 from liminal.engine.sequence import Answer
 from liminal.engine.sharding import shard_params, tensor_mesh
+from liminal.engine.source import open_model
 from liminal.engine.tokenizer import TextStream, Tokenizer
-from liminal.engine.weights import load_params
 
 
 class Engine:
@@ -52,9 +52,13 @@ class Engine:
         defaults: Sampling = NEUTRAL,
         ends: Sequence[int] = (),
         name: str = "model",
+        identity: str = "",
     ) -> None:
-        """``params`` in their computing type; ``defaults`` complete; ``ends``: tokens that end an answer."""
-        self.config, self.tokenizer, self.name = config, tokenizer, name
+        """``params`` in their computing type; ``defaults`` complete; ``ends``: tokens that end an answer.
+
+        ``identity``: of the model's files (ModelFiles.identity); empty where there are none.
+        """
+        self.config, self.tokenizer, self.name, self.identity = config, tokenizer, name, identity
         self.options = options or EngineOptions()
         self.shapes = self.options.shapes(config)
         self.defaults = defaults
@@ -81,36 +85,36 @@ class Engine:
     @classmethod
     def load(
         cls,
-        folder: str | Path,
+        path: str | Path,
         options: EngineOptions | None = None,
         adapters: Mapping[str, str | Path | Adapter] | None = None,
     ) -> Engine:
-        """An engine from a Hugging Face folder, with adapters by name.
+        """An engine from a Hugging Face folder or a GGUF file, with adapters by name.
 
         Raises ModelNotFound, ModelUnsupported, ModelInvalid, MemoryShort before memory is spent.
         """
         options = options or EngineOptions()
-        path = Path(folder)
-        config = read_config(path)
-        plan = options.memory(config)
-        check_memory(plan)
-        tokenizer = Tokenizer.load(path)
-        if tokenizer.vocab_size > config.vocab_size:
+        files = open_model(path)
+        check_memory(options.memory(files.config))
+        tokenizer = files.tokenizer()
+        if tokenizer.vocab_size > files.config.vocab_size:
             raise ModelInvalid(
-                f"tokenizer.json has {tokenizer.vocab_size} tokens, the model {config.vocab_size} embeddings"
+                f"the tokenizer has {tokenizer.vocab_size} tokens, "
+                f"the model {files.config.vocab_size} embeddings"
             )
         if options.compiled is not None:
             keep_compiled(options.compiled)
-        params = load_params(path, config, compute_dtype(options.numbers))
-        defaults, ends = generation_defaults(path, config, tokenizer)
+        params = files.params(compute_dtype(options.numbers))
+        defaults, ends = files.generation(tokenizer)
         engine = cls(
-            config,
+            files.config,
             quantise(params) if options.int8 else params,
             tokenizer,
             options,
             defaults,
             ends,
-            model_name(path),
+            files.name,
+            files.identity,
         )
         for name, source in (adapters or {}).items():
             engine.adapters.register(name, source)
@@ -210,7 +214,7 @@ class Engine:
 
     @property
     def model(self) -> str:
-        """The model folder's name."""
+        """The model's name."""
         return self.name
 
     @property

@@ -20,15 +20,15 @@ from typing import Any, cast
 from liminal.engine.config import (
     CURRENT,
     RECORD,
-    ModelConfig,
     model_name,
     parse_config,
-    read_config,
     read_json,
 )
 from liminal.engine.encoder_config import read_encoder_config
 from liminal.engine.errors import BackendUnavailable, ModelInvalid, ModelNotFound
+from liminal.engine.gguf.header import is_gguf
 from liminal.engine.params import parameter_count
+from liminal.engine.source import open_model
 from liminal.engine.weights import check_tensors, stored_tensors
 
 PATTERNS = [
@@ -136,7 +136,7 @@ class ModelStore:
     def use(self, name: str) -> Path:
         """Make a pulled model the one that is served from the next start on."""
         folder = self.resolve(name)
-        read_config(folder)
+        open_model(folder)
         (self.root / CURRENT).write_text(name + "\n")
         return folder
 
@@ -159,12 +159,13 @@ class ModelStore:
 
     def resolve(self, name: str) -> Path:
         """The folder of a model: a path as it is, else a pulled model. Raises ModelNotFound."""
-        if (Path(name) / "config.json").is_file():
+        if (Path(name) / "config.json").is_file() or is_gguf(Path(name)):
             return Path(name)
         if re.fullmatch(NAME, name) and (self.folder_of(name) / RECORD).is_file():
             return self.folder_of(name)
         raise ModelNotFound(
-            f"{name} is neither a model folder nor pulled; `liminal model pull {name}`", name=name
+            f"{name} is no folder of a model, no GGUF file and not pulled; `liminal model pull` fetches one",
+            name=name,
         )
 
     def folder_of(self, name: str) -> Path:
@@ -246,8 +247,8 @@ def _digests(file: Path) -> tuple[int, str, str]:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """What config.json says, for `model info`; raises as read_config does."""
-    config: ModelConfig = read_config(folder)
+    """A model's shape, for `model info`; raises as open_model does."""
+    config = open_model(folder).config
     plain = asdict(config)
     windows = sorted({str(window) for window in config.windows})
     return plain | {"windows": windows, "rotary": sum(config.rotary), "parameters": parameter_count(config)}

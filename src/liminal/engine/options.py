@@ -1,4 +1,4 @@
-"""How an engine is sized, what it needs, and what a folder says about generating."""
+"""How an engine is sized, and what it needs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any
 import jax
 import psutil
 
-from liminal.engine.config import ModelConfig, read_json
+from liminal.engine.config import ModelConfig
 from liminal.engine.errors import MemoryShort
 from liminal.engine.memory import MemoryPlan, plan_memory, readable
 from liminal.engine.numerics import Numbers, compute_dtype
 from liminal.engine.params import PAGE
-from liminal.engine.request import NEUTRAL, Sampling
 from liminal.engine.runner import Shapes
-from liminal.engine.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -85,25 +83,3 @@ def check_memory(plan: MemoryPlan) -> None:
             needed=plan.total,
             free=free,
         )
-
-
-def generation_defaults(
-    folder: Path, config: ModelConfig, tokenizer: Tokenizer
-) -> tuple[Sampling, tuple[int, ...]]:
-    """(sampling defaults, end tokens) from generation_config.json, config.json and the tokenizer."""
-    file = folder / "generation_config.json"
-    raw = read_json(file) if file.is_file() else {}
-    ends = set(config.eos_ids)
-    listed = raw.get("eos_token_id")
-    ends.update(listed if isinstance(listed, list) else [] if listed is None else [listed])
-    eos = tokenizer.special.get("eos_token")
-    if eos is not None and (token := tokenizer.token_id(eos)) is not None:
-        ends.add(token)
-    values = {
-        name: raw[name]
-        for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-        if isinstance(raw.get(name), (int, float))
-    }
-    if raw.get("do_sample") is False:
-        values["temperature"] = 0.0
-    return Sampling(**values).over(NEUTRAL), tuple(sorted(ends))

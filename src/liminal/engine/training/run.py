@@ -158,7 +158,7 @@ class TrainingRun:
 
     def _fingerprint(self) -> str:
         settings = {key: value for key, value in asdict(self.config).items() if key != "checkpoint_every"}
-        digest = hashlib.sha256(self.model.fingerprint.encode())
+        digest = hashlib.sha256(self.model.identity.encode())
         digest.update(json.dumps(settings, sort_keys=True).encode())
         for job, start in zip(self.plan.jobs, self.bank.adapters, strict=True):
             digest.update(f"{job.name}\0{start.content_hash}\0{job.reference}\0{job.places}".encode())

@@ -78,7 +78,7 @@ def write_result(run: TrainingRun, name: str, place: Path, last: Progress | None
     save_adapter(place, run.adapters[name], base_model=run.model.name)
     record = {
         "base": run.model.name,
-        "base_fingerprint": run.model.fingerprint,
+        "base_identity": run.model.identity,
         "run_fingerprint": run.fingerprint,
         "content_hash": run.adapters[name].content_hash,
         "examples": len(run.lessons[name].examples),

@@ -81,7 +81,7 @@ async def import_adapter(
         weights=BlobRef(hash=blob.hash, size=blob.size),
         content_hash=adapter.content_hash,
         base_model=model.name,
-        base_hash=model.fingerprint,
+        base_hash=model.identity,
         rank=adapter.rank,
         alpha=adapter.alpha,
         targets=sorted({target for _, target in adapter.tensors}),

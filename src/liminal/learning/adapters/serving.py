@@ -9,7 +9,6 @@ from pathlib import Path
 from liminal.engine.backend import Backend
 from liminal.engine.engine import Engine
 from liminal.engine.errors import AdapterNotFound
-from liminal.engine.training import BaseModel
 from liminal.learning.adapters.archive import unpack
 from liminal.learning.errors import NoSuchAdapter
 from liminal.log.events import AdapterUse
@@ -27,7 +26,6 @@ class ServingAdapters:
         self._engine = backend if isinstance(backend, Engine) else None
         self._folder = folder
         self._loading = asyncio.Lock()
-        self._base: str | None = None
 
     async def load(self, uses: Sequence[AdapterUse]) -> dict[str, float]:
         """The mixture as the backend wants it, its adapters registered.
@@ -45,16 +43,12 @@ class ServingAdapters:
                     await self._register(engine, use)
         return {use.content_hash: use.gate for use in uses}
 
-    async def base_hash(self) -> str | None:
+    def base_hash(self) -> str | None:
         """Which base is loaded; None where an endpoint answers, which knows its own adapters.
 
         An adapter of another base would load where shapes agree, and say nothing that it learned.
         """
-        engine = self._engine
-        if engine is not None and self._base is None:
-            model = BaseModel(engine.config, engine.runner.params, engine.tokenizer)
-            self._base = await asyncio.to_thread(lambda: model.fingerprint)
-        return self._base
+        return None if self._engine is None else self._engine.identity
 
     async def _register(self, engine: Engine, use: AdapterUse) -> None:
         folder = self._folder / use.content_hash

@@ -109,10 +109,10 @@ class Trainer:
         shutil.rmtree(self._home / str(run.id), ignore_errors=True)
 
     async def _carry_out(self, run: Run, done: bool, policy: LearningPolicy) -> None:
-        if run.base_hash != self._bench.model.fingerprint:
+        if run.base_hash != self._bench.model.identity:
             raise BaseChanged(
                 f"The run is for the base {run.base_hash[:12]}, and {self._bench.model.name} "
-                f"({self._bench.model.fingerprint[:12]}) is loaded."
+                f"({self._bench.model.identity[:12]}) is loaded."
             )
         patience = policy.training.pause_latency_ms / 1000
         brake = Brake(self._log.pool, self._waiting, run.id, run.tenant, patience)
@@ -230,7 +230,7 @@ class Trainer:
             weights=weights,
             content_hash=candidate.content_hash,
             base_model=self._bench.model.name,
-            base_hash=self._bench.model.fingerprint,
+            base_hash=self._bench.model.identity,
             rank=candidate.rank,
             alpha=candidate.alpha,
             targets=sorted({target for _, target in candidate.tensors}),

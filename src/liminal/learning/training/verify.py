@@ -61,7 +61,7 @@ async def _verify(log: Log, blobs: BlobStore, bench: Workbench, row: Any) -> Ver
             row["run_id"], row["adapter_id"], row["adapter_version"], row["content_hash"], equal, text
         )
 
-    if row["base_hash"] != bench.model.fingerprint:
+    if row["base_hash"] != bench.model.identity:
         return said(None, f"it was trained for another base ({row['base_hash'][:12]})")
     recorded = orjson.loads(row["dataset"])
     data = await unseal(log.vault, await blobs.get(recorded["blob"]["hash"]))

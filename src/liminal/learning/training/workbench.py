@@ -32,7 +32,9 @@ class Workbench:
     def __init__(self, engine: Engine, folder: Path, *, bundled: bool) -> None:
         """``folder`` keeps the base model's own answers by its hash."""
         self.engine = engine
-        self.model = BaseModel(engine.config, engine.runner.params, engine.tokenizer, engine.name)
+        self.model = BaseModel(
+            engine.config, engine.runner.params, engine.tokenizer, engine.name, engine.identity
+        )
         self._folder = folder
         self._bundled = bundled
         self._general: dict[Split, General] = {}
@@ -98,7 +100,7 @@ class Workbench:
 
     async def _own(self, prompts: Sequence[Prompt]) -> list[str]:
         asked = hashlib.sha256(orjson.dumps(prompts)).hexdigest()
-        file = self._folder / f"{self.model.fingerprint}-{asked}.json"
+        file = self._folder / f"{self.model.identity}-{asked}.json"
         if file.is_file():
             return orjson.loads(file.read_bytes())
         answers = await self.decode(prompts)

@@ -165,7 +165,7 @@ class Learner:
 
         bench = Workbench.load(self._settings)
         blobs = BlobStore.open(self._settings)
-        base = Base(bench.model.name, bench.model.fingerprint)
+        base = Base(bench.model.name, bench.model.identity)
         home = self._settings.home / "training"
         return bench, Planner(self._log, blobs, base), Trainer(self._log, blobs, self._redis, bench, home)
 
