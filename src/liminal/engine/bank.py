@@ -22,6 +22,7 @@ from liminal.engine.config import ModelConfig
 from liminal.engine.errors import AdapterInvalid, AdapterNotFound, BankFull
 from liminal.engine.params import PAGE, TARGETS, Lora, LoraPair
 from liminal.engine.peft import Adapter, check_adapter, load_adapter
+from liminal.engine.zeros import unwritten_zeros
 
 Pages = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Per target, a [layers, PAGE, in] and b [layers, PAGE, out]: one page of every layer, in host memory."""
@@ -312,7 +313,8 @@ def empty_bank(config: ModelConfig, rows: int, dtype: Any = jnp.float32) -> Lora
     return tuple(
         {
             target: LoraPair(
-                jnp.zeros((rows, shapes[target][1]), dtype), jnp.zeros((rows, shapes[target][0]), dtype)
+                unwritten_zeros((rows, shapes[target][1]), dtype),
+                unwritten_zeros((rows, shapes[target][0]), dtype),
             )
             for target in TARGETS
         }

@@ -22,6 +22,7 @@ from liminal.engine.gpu_attention import decode_attention, supported
 from liminal.engine.model import attend, embed, layer_forward, rms_norm, unembed
 from liminal.engine.params import Gates, Lora, LoraPair, Params
 from liminal.engine.rope import angles
+from liminal.engine.zeros import unwritten_zeros
 
 BLOCK = 256
 """Positions that one step of attention looks at; the cache's length is a multiple of it."""
@@ -45,7 +46,7 @@ def init_cache(config: ModelConfig, slots: int, length: int, dtype: Any = jnp.fl
     shape = (slots, config.kv_heads, -(-length // BLOCK) * BLOCK, config.head_dim)
 
     def empty() -> tuple[jax.Array, ...]:
-        return tuple(jnp.zeros(shape, dtype) for _ in range(config.layers))
+        return tuple(unwritten_zeros(shape, dtype) for _ in range(config.layers))
 
     return Cache(empty(), empty())
 

@@ -25,6 +25,7 @@ from liminal.engine.programs import Key, Programs
 from liminal.engine.sampling import Choice, Rules, Seen
 from liminal.engine.sequence import Answer
 from liminal.engine.sharding import shard_cache, shard_lora
+from liminal.engine.zeros import unwritten_zeros
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Runner:
         mesh: Mesh | None = None,
         compiled: Path | None = None,
     ) -> None:
-        """Allocates the cache and the bank at once; memory does not grow afterwards."""
+        """Reserves the cache and the bank at once; their pages are taken as they are written."""
         self.config, self.shapes = config, shapes
         dtype = params.norm.dtype
         self.params = params
@@ -71,8 +72,8 @@ class Runner:
         self.cache = shard_cache(init_cache(config, shapes.slots, length, dtype), mesh)
         self.bank = shard_lora(empty_bank(config, shapes.rows, dtype) if shapes.rows else (), mesh)
         seen = Seen(
-            jnp.zeros((shapes.slots, config.vocab_size), jnp.int32),
-            jnp.zeros((shapes.slots, config.vocab_size), jnp.bool_),
+            unwritten_zeros((shapes.slots, config.vocab_size), jnp.int32),
+            unwritten_zeros((shapes.slots, config.vocab_size), jnp.bool_),
         )
         self.seen = seen if mesh is None else jax.device_put(seen, NamedSharding(mesh, Spec()))
         self.programs = Programs(config, params, self.cache, self.bank, self.seen, mesh, compiled)
