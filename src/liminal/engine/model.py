@@ -207,6 +207,43 @@ def segment_mask(segments: jax.Array, positions: jax.Array, window: int | None) 
     return mask[:, None, None]
 
 
+def through_layers(
+    params: Params,
+    config: ModelConfig,
+    x: jax.Array,
+    positions: jax.Array,
+    segments: jax.Array,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    lora: Lora | None = None,
+    gates: Gates | None = None,
+    remat: bool = False,
+) -> jax.Array:
+    """x [B, T, D], what enters layer ``first``, through the layers up to ``last`` (all that follow).
+
+    The other arguments are those of hidden_states. Layers below the first adapter give the same in every
+    pass: a trainer takes what leaves them from an earlier one.
+    """
+    rotation = angles(config, positions)
+    masks = {window: segment_mask(segments, positions, window) for window in set(config.windows)}
+    for index, layer in list(enumerate(params.layers))[first:last]:
+
+        def body(
+            layer: Layer, x: jax.Array, rows: Mapping[str, LoraPair] | None, index: int = index
+        ) -> jax.Array:
+            mask = masks[config.windows[index]]
+
+            def attention(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+                return attend_causal(q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask)
+
+            return layer_forward(layer, config, index, x, rotation, attention, rows, gates)
+
+        step = jax.checkpoint(body) if remat else body
+        x = step(layer, x, None if lora is None else lora[index])
+    return x
+
+
 def hidden_states(
     params: Params,
     config: ModelConfig,
@@ -234,23 +271,9 @@ def hidden_states(
         segments = jnp.ones((batch, length), jnp.int32)
     if (lora is None) != (gates is None):
         raise ValueError("lora and gates come together")
-    rotation = angles(config, positions)
-    masks = {window: segment_mask(segments, positions, window) for window in set(config.windows)}
-    x = embed(params, tokens)
-    for index, layer in enumerate(params.layers):
-
-        def body(
-            layer: Layer, x: jax.Array, rows: Mapping[str, LoraPair] | None, index: int = index
-        ) -> jax.Array:
-            mask = masks[config.windows[index]]
-
-            def attention(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-                return attend_causal(q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask)
-
-            return layer_forward(layer, config, index, x, rotation, attention, rows, gates)
-
-        step = jax.checkpoint(body) if remat else body
-        x = step(layer, x, None if lora is None else lora[index])
+    x = through_layers(
+        params, config, embed(params, tokens), positions, segments, lora=lora, gates=gates, remat=remat
+    )
     return rms_norm(x, params.norm, config.norm_eps)
 
 

@@ -33,6 +33,7 @@ from liminal.engine.training import (
     train_together,
     training_progress,
 )
+from liminal.engine.training.bank import TrainingBank
 
 FAST = TrainConfig(rank=4, learning_rate=2e-2, epochs=8, batch_size=8, checkpoint_every=2)
 
@@ -172,3 +173,25 @@ def test_what_cannot_be_trained_is_refused_before_any_work(model: BaseModel) -> 
 def test_a_diverging_run_says_so(model: BaseModel) -> None:
     with pytest.raises(TrainingDiverged, match="learning rate"):
         train(model, corrections(), replace(FAST, learning_rate=1e30, epochs=20))
+
+
+def test_adapters_of_the_last_layers_alone_learn_the_same_from_states_that_were_kept(
+    model: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [
+        Preference(example.prompt, example.completion, [{"role": "assistant", "content": "no idea"}])
+        for example in corrections()
+    ]
+    lessons = {"answers": Lesson(corrections(), replay=corrections(word="leaves")), "pairs": Lesson(pairs)}
+    config = replace(FAST, layers=1, epochs=3)
+    kept = train_together(model, lessons, config)
+    assert {layer for layer, _ in kept["pairs"].tensors} == {model.config.layers - 1}
+    mixtures = [BASE, [(kept["answers"], 1.0)], [(kept["pairs"], 0.7)]]
+    scores = score(model, corrections(), mixtures).nll
+    monkeypatch.setattr(TrainingBank, "first", property(lambda _: 0))
+    whole = train_together(model, lessons, config)
+    for name, adapter in kept.items():
+        for place, halves in adapter.tensors.items():
+            for mine, theirs in zip(halves, whole[name].tensors[place], strict=True):
+                np.testing.assert_allclose(mine, theirs, atol=2e-4)
+    np.testing.assert_allclose(score(model, corrections(), mixtures).nll, scores, rtol=1e-4)

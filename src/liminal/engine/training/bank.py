@@ -21,11 +21,15 @@ ROWS = 8
 
 
 def fresh_adapter(config: ModelConfig, settings: TrainConfig) -> Adapter:
-    """LoRA's start as PEFT makes it: A uniform in ±1/√in (Kaiming, a = √5), B zero; from the seed alone."""
+    """LoRA's start as PEFT makes it: A uniform in ±1/√in (Kaiming, a = √5), B zero; from the seed alone.
+
+    Only the last ``settings.layers`` layers have it.
+    """
     shapes = config.linear_shapes()
     rng = np.random.default_rng((settings.seed, 2))
     tensors: dict[tuple[int, str], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-    for layer in range(config.layers):
+    first = config.layers - min(settings.layers or config.layers, config.layers)
+    for layer in range(first, config.layers):
         for target in TARGETS:
             if target in settings.targets:
                 out, inner = shapes[target]
@@ -41,7 +45,7 @@ class TrainingBank:
     Attributes:
       starts: where adapter j's rows begin; sizes: how many it has.
       total: rows of the bank, padding included.
-      targets: the linears that any of them adapts.
+      targets: the linears that any of them adapts, by layer.
     """
 
     adapters: tuple[Adapter, ...]
@@ -49,19 +53,26 @@ class TrainingBank:
     starts: tuple[int, ...]
     sizes: tuple[int, ...]
     total: int
-    targets: tuple[str, ...]
+    targets: tuple[tuple[str, ...], ...]
 
     @staticmethod
     def of(adapters: Sequence[Adapter], config: ModelConfig) -> TrainingBank:
         """A bank that holds these adapters, in their order."""
         sizes = tuple(adapter.rows for adapter in adapters)
         starts = tuple(int(start) for start in np.concatenate([[0], np.cumsum(sizes)])[:-1])
-        used = {target for adapter in adapters for _, target in adapter.tensors}
-        targets = tuple(target for target in TARGETS if target in used)
+        used = {place for adapter in adapters for place in adapter.tensors}
+        targets = tuple(
+            tuple(target for target in TARGETS if (layer, target) in used) for layer in range(config.layers)
+        )
         return TrainingBank(tuple(adapters), config, starts, sizes, size_above(sum(sizes), ROWS), targets)
 
+    @property
+    def first(self) -> int:
+        """The lowest layer that any of them adapts; of no adapters the topmost."""
+        return next((layer for layer, targets in enumerate(self.targets) if targets), len(self.targets) - 1)
+
     def lora(self) -> Lora:
-        """The rows in f32: a [R, in] and b [R, out] for every layer."""
+        """The rows in f32: a [R, in] and b [R, out] for every linear that is adapted."""
         shapes = self.config.linear_shapes()
 
         def pair(layer: int, target: str) -> LoraPair:
@@ -77,7 +88,7 @@ class TrainingBank:
             return LoraPair(jnp.asarray(a), jnp.asarray(b))
 
         return tuple(
-            {target: pair(layer, target) for target in self.targets} for layer in range(self.config.layers)
+            {target: pair(layer, target) for target in targets} for layer, targets in enumerate(self.targets)
         )
 
     def gates(self, mixture: Sequence[tuple[int, float]]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ short list, so that runs over different data meet the same compiled program.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import jax
@@ -25,6 +25,7 @@ class Batch:
     B rows, T tokens, N targets, M targets with a KL, S sequences, P pairs, U thumbs.
 
     tokens, positions, segments: int32 [B, T]; segment 0 is padding.
+    lower: f32 [B, T, D], what enters the first layer that is adapted, or [0] where that is the first of all.
     adapters: int32 [B], each row's line in the gate table.
     state, target, sequence: int32 [N]: where in [B·T] the state is that predicts the token ``target``, and
       whose it is; sequence S marks padding, which sums drop.
@@ -41,6 +42,7 @@ class Batch:
     tokens: jax.Array
     positions: jax.Array
     segments: jax.Array
+    lower: jax.Array
     adapters: jax.Array
     state: jax.Array
     target: jax.Array
@@ -59,6 +61,10 @@ class Batch:
     judged: jax.Array
     sign: jax.Array
     judged_weight: jax.Array
+
+
+LowerOf = Callable[[Encoded], NDArray[np.float32]]
+"""A sequence → what enters the first adapted layer, f32 [n, D]."""
 
 
 def sizes(least: int) -> Iterator[int]:
@@ -160,7 +166,9 @@ class Shape:
 class BatchBuilder:
     """Collects placed sequences and what is asked of them, then writes the arrays."""
 
-    def __init__(self) -> None:
+    def __init__(self, lower: LowerOf | None = None) -> None:
+        """``lower``: what enters the first adapted layer, of a sequence [n, D]; None where all layers run."""
+        self._lower = lower
         self.placed: list[tuple[Encoded, int, int, int]] = []
         self.owners: list[int] = []
         self.references: list[float] = []
@@ -238,7 +246,17 @@ class BatchBuilder:
         lines = np.zeros(shape.rows, np.int32)
         for row, line in self.row_lines.items():
             lines[row] = line
-        return tuple(jnp.asarray(array) for array in (tokens, positions, segments, lines))
+        arrays = (tokens, positions, segments, self._lower_rows(shape), lines)
+        return tuple(jnp.asarray(array) for array in arrays)
+
+    def _lower_rows(self, shape: Shape) -> NDArray[np.float32]:
+        if self._lower is None:
+            return np.zeros(0, np.float32)
+        found = [(self._lower(sequence), row, offset) for sequence, row, offset, _ in self.placed]
+        rows = np.zeros((shape.rows, shape.length, found[0][0].shape[1]), np.float32)
+        for states, row, offset in found:
+            rows[row, offset : offset + len(states)] = states
+        return rows
 
 
 def _columns(

@@ -21,6 +21,8 @@ class TrainConfig:
       rank, alpha: LoRA's r and α; a linear's output grows by α/r · B·A·x. A run that continues an adapter
         takes both from it.
       targets: the linears that carry LoRA.
+      layers: how many of the last layers carry it; None for all. What enters the first of them is computed
+        once for each sequence of a run, whatever its steps and jobs.
       learning_rate: AdamW's largest rate, reached after ``warmup`` (a share of the steps).
       schedule: how the rate falls after the warm-up: not at all, in a line to 0, or along a cosine to 0.
       batch_size: examples of one adapter that an optimizer step averages over.
@@ -48,6 +50,7 @@ class TrainConfig:
     rank: int = 8
     alpha: float = 16.0
     targets: tuple[str, ...] = TARGETS
+    layers: int | None = None
     learning_rate: float = 1e-3
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     warmup: float = 0.1
@@ -90,6 +93,8 @@ class TrainConfig:
                 raise TrainingConfigInvalid(f"{name} must not be negative", field=name)
         if not 0 <= self.warmup < 1:
             raise TrainingConfigInvalid(f"warmup is a share of the steps, not {self.warmup}", field="warmup")
+        if self.layers is not None and self.layers < 1:
+            raise TrainingConfigInvalid(f"layers must be at least 1, not {self.layers}", field="layers")
         unknown = sorted(set(self.targets) - set(TARGETS))
         if unknown or not self.targets:
             raise TrainingConfigInvalid(

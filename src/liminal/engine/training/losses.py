@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from liminal.engine.config import ModelConfig
-from liminal.engine.model import hidden_states
+from liminal.engine.model import embed, rms_norm, through_layers
 from liminal.engine.params import Lora, LoraPair, Params
 from liminal.engine.training.batch import Batch
 
@@ -149,19 +149,30 @@ def beside(trained: Lora, frozen: Lora | None) -> Lora:
 
 
 def flat_states(
-    params: Params, config: ModelConfig, bank: Lora, table: jax.Array, batch: Batch, remat: bool = False
+    params: Params,
+    config: ModelConfig,
+    bank: Lora,
+    table: jax.Array,
+    batch: Batch,
+    first: int = 0,
+    remat: bool = False,
 ) -> jax.Array:
-    """Hidden states [B·T, D] of a batch whose row i runs with the gates ``table[batch.adapters[i]]``."""
-    states = hidden_states(
+    """Hidden states [B·T, D] of a batch whose row i runs with the gates ``table[batch.adapters[i]]``.
+
+    ``first``: the layer that ``batch.lower`` enters; 0 for a batch of tokens.
+    """
+    states = through_layers(
         params,
         config,
-        batch.tokens,
-        positions=batch.positions,
-        segments=batch.segments,
+        batch.lower if first else embed(params, batch.tokens),
+        batch.positions,
+        batch.segments,
+        first=first,
         lora=bank,
         gates=table[batch.adapters],
         remat=remat,
     )
+    states = rms_norm(states, params.norm, config.norm_eps)
     return states.reshape(-1, states.shape[-1])
 
 
@@ -185,15 +196,16 @@ def batch_losses(
     beta: jax.Array,
     kl: jax.Array,
     config: ModelConfig,
+    first: int,
     remat: bool,
 ) -> Losses:
     """Every loss of a batch.
 
     trained, frozen: the bank's rows; ``table`` f32 [adapters, R] gates, α/r included.
-    beta: f32 [], of DPO and KTO. kl: f32 [J], KTO's estimate for each job.
+    beta: f32 [], of DPO and KTO. kl: f32 [J], KTO's estimate for each job. first: as in flat_states.
     """
     jobs = kl.shape[0]
-    states = flat_states(params, config, beside(trained, frozen), table, batch, remat)
+    states = flat_states(params, config, beside(trained, frozen), table, batch, first, remat)
     logps, sums = sequence_logps(states, params, batch)
     by_job = jax.ops.segment_sum(-logps * batch.weight, batch.owner[batch.sequence], jobs)
     reference = jnp.where(batch.twin >= 0, jax.lax.stop_gradient(sums[batch.twin]), batch.reference)

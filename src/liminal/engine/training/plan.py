@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from liminal.engine.training.batch import Batch, BatchBuilder, Piece, Rows, Shape, size_above
+from liminal.engine.training.batch import Batch, BatchBuilder, LowerOf, Piece, Rows, Shape, size_above
 from liminal.engine.training.config import TrainConfig
 from liminal.engine.training.encoding import Encoded
 
@@ -178,6 +178,7 @@ class Plan:
         self.config = config
         self.base = len(self.jobs)
         self.joint = config.reference_pass == "joint"
+        self.lower: LowerOf | None = None
         self.steps = max(job.steps(config) for job in self.jobs)
         self._limits = self._row_limits()
         self.shapes = self._shapes()
@@ -191,7 +192,7 @@ class Plan:
         items = [job.step(step, self.config) for job in self.jobs]
         weights = {job: Weights.of(own, self.config) for job, own in enumerate(items) if own}
         for length, _, placed in self._micros(step):
-            builder = BatchBuilder()
+            builder = BatchBuilder(self.lower)
             for each in placed:
                 _ask(builder, each, length, weights[each.item.job], self)
             yield builder.build(self.shapes[length])

@@ -23,7 +23,7 @@ from liminal.engine.params import Lora, Params
 from liminal.engine.peft import Adapter, check_adapter
 from liminal.engine.training.bank import TrainingBank, fresh_adapter, stacked_gates
 from liminal.engine.training.base import BaseModel
-from liminal.engine.training.batch import Batch, Piece, Shape
+from liminal.engine.training.batch import Batch, LowerOf, Piece, Shape
 from liminal.engine.training.checkpoint import (
     Position,
     load_checkpoint,
@@ -35,6 +35,7 @@ from liminal.engine.training.encoding import Encoder
 from liminal.engine.training.errors import TrainingDataInvalid, TrainingDiverged
 from liminal.engine.training.lessons import Lesson, lesson_items
 from liminal.engine.training.losses import Losses, batch_losses
+from liminal.engine.training.lower import LowerStates
 from liminal.engine.training.optimizer import Settings, apply_gradients, initial_state
 from liminal.engine.training.plan import Job, Kind, Plan, referred, with_references
 from liminal.engine.training.progress import Progress
@@ -44,7 +45,7 @@ RECENT = 20
 """Steps that the reported speed is measured over."""
 
 
-@partial(jax.jit, static_argnames=("config", "remat"))
+@partial(jax.jit, static_argnames=("config", "first", "remat"))
 def batch_gradients(
     trained: Lora,
     frozen: Lora | None,
@@ -54,12 +55,13 @@ def batch_gradients(
     beta: jax.Array,
     kl: jax.Array,
     config: ModelConfig,
+    first: int,
     remat: bool,
 ) -> tuple[Lora, Losses]:
     """Gradients of one batch's losses; arguments as in batch_losses."""
 
     def total(rows: Lora) -> tuple[jax.Array, Losses]:
-        losses = batch_losses(rows, frozen, params, table, batch, beta, kl, config, remat)
+        losses = batch_losses(rows, frozen, params, table, batch, beta, kl, config, first, remat)
         return losses.total, losses
 
     gradients, losses = jax.grad(total, has_aux=True)(trained)
@@ -117,6 +119,7 @@ class TrainingRun:
         state, position = (trained, initial_state(trained, settings)), Position(0, 0)
         if self.folder is not None:
             state, position = load_checkpoint(self.folder, state, self.fingerprint) or (state, position)
+        self.plan.lower = self._lower()
         self._know_references()
         frozen, table = self._reference_bank()
         owners = jnp.asarray(self.bank.owners())
@@ -168,6 +171,15 @@ class TrainingRun:
                     digest.update(sequence.tokens.tobytes() + b"\0" + sequence.learn.tobytes())
         return digest.hexdigest()
 
+    def _lower(self) -> LowerOf | None:
+        """What enters the first adapted layer, computed once for every sequence of the run."""
+        if self.bank.first == 0:
+            return None
+        items = [item for job in self.plan.jobs for item in (*job.items, *job.replay)]
+        sequences = [sequence for item in items for sequence in item.sequences]
+        sequences += [item.mismatch for item in items if item.mismatch]
+        return LowerStates(self.model, sequences, self.bank.first, self.config.micro_tokens).of
+
     def _know_references(self) -> None:
         """Log-probabilities under the reference, which no step changes, are computed once."""
         jobs, joint = self.plan.jobs, self.plan.joint
@@ -180,7 +192,9 @@ class TrainingRun:
 
     def _logps(self, pieces: list[Piece], bank: Lora, shape: Shape | None = None) -> NDArray[np.float64]:
         table = stacked_gates(self._gate_lines())
-        return piece_logps(self.model, pieces, bank, table, self.config.micro_tokens, shape)
+        return piece_logps(
+            self.model, pieces, bank, table, self.config.micro_tokens, shape, self.bank.first, self.plan.lower
+        )
 
     @cached_property
     def _mismatch_shape(self) -> Shape | None:
@@ -229,6 +243,7 @@ class TrainingRun:
                 beta,
                 kl,
                 self.model.config,
+                self.bank.first,
                 self.config.remat,
             )
             sums = found if sums is None else _added(sums, found)

@@ -15,10 +15,11 @@ from liminal.engine.params import Lora, Params
 from liminal.engine.peft import Adapter
 from liminal.engine.training.bank import TrainingBank, stacked_gates
 from liminal.engine.training.base import BaseModel
-from liminal.engine.training.batch import Batch, BatchBuilder, Piece, Shape
+from liminal.engine.training.batch import Batch, BatchBuilder, LowerOf, Piece, Shape
 from liminal.engine.training.encoding import Encoded, Encoder
 from liminal.engine.training.examples import Example, Preference
 from liminal.engine.training.losses import flat_states, sequence_logps
+from liminal.engine.training.lower import LowerStates, portions
 from liminal.engine.training.plan import even_limit, lay_out, row_length
 
 Mixture = Sequence[tuple[Adapter, float]]
@@ -95,9 +96,14 @@ def _mixture_logps(
         bank.gates([(number[adapter.content_hash], gate) for adapter, gate in mixture])
         for mixture in mixtures
     ]
-    pieces = [Piece(sequence, line) for line in range(len(mixtures)) for sequence in sequences]
-    logps = piece_logps(model, pieces, bank.lora(), stacked_gates(table), micro_tokens)
-    return logps.reshape(len(mixtures), len(sequences))
+    lora, gates, first = bank.lora(), stacked_gates(table), bank.first if adapters else 0
+    found: list[NDArray[np.float64]] = []
+    for some in portions(sequences, model.config.hidden_size):
+        lower = LowerStates(model, some, first, micro_tokens).of if first else None
+        pieces = [Piece(sequence, line) for line in range(len(mixtures)) for sequence in some]
+        logps = piece_logps(model, pieces, lora, gates, micro_tokens, first=first, lower=lower)
+        found.append(logps.reshape(len(mixtures), len(some)))
+    return np.concatenate(found, axis=1) if found else np.zeros((len(mixtures), 0))
 
 
 def shape_for(sequences: Sequence[Encoded], at_once: int, micro_tokens: int) -> Shape:
@@ -115,10 +121,13 @@ def piece_logps(
     table: jax.Array,
     micro_tokens: int,
     shape: Shape | None = None,
+    first: int = 0,
+    lower: LowerOf | None = None,
 ) -> NDArray[np.float64]:
     """Summed log-probability of each piece's answer, f64 [pieces].
 
     shape: of shape_for; by default the one that suits just these pieces, packed.
+    first, lower: the lowest layer that the bank adapts, and what enters it, of any of the sequences.
     """
     if not pieces:
         return np.zeros(0)
@@ -137,10 +146,10 @@ def piece_logps(
     )
     found = np.zeros(len(pieces))
     for _, held in batches:
-        builder = BatchBuilder()
+        builder = BatchBuilder(lower)
         for index, slots in held:
             builder.sequence(pieces[index], slots[0], length, owner=0)
-        sums = _batch_logps(model.params, bank, table, builder.build(shape), model.config)
+        sums = _batch_logps(model.params, bank, table, builder.build(shape), model.config, first)
         found[[index for index, _ in held]] = np.asarray(sums, np.float64)[: len(held)]
     return found
 
@@ -151,9 +160,9 @@ def _row_limit(groups: Sequence[list[Piece]], length: int, micro_tokens: int) ->
     return even_limit(lay_out(groups, length, None, single=False)[0][0], length, micro_tokens)
 
 
-@partial(jax.jit, static_argnames="config")
+@partial(jax.jit, static_argnames=("config", "first"))
 def _batch_logps(
-    params: Params, bank: Lora, table: jax.Array, batch: Batch, config: ModelConfig
+    params: Params, bank: Lora, table: jax.Array, batch: Batch, config: ModelConfig, first: int
 ) -> jax.Array:
-    states = flat_states(params, config, bank, table, batch)
+    states = flat_states(params, config, bank, table, batch, first)
     return sequence_logps(states, params, batch)[1]
