@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tokenizers
-from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors
 
 from liminal.engine.errors import ModelInvalid, ModelUnsupported
 from liminal.engine.gguf.header import Header
 from liminal.engine.tokenizer import Tokenizer
 
+BLANK = "▁"
+LONGEST_PIECE = 128
+"""Characters of a token that is made of others; longer ones are rows of one character."""
 CONTROL, USER_DEFINED = 3, 4
 """Token types of llama.cpp's vocabulary."""
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -49,9 +52,9 @@ def read_tokenizer(header: Header) -> Tokenizer:
     tokens = header.listed("tokenizer.ggml.tokens")
     if not tokens or not all(isinstance(token, str) for token in tokens):
         raise ModelInvalid(f"{header.path.name} has no vocabulary")
-    if kind != "gpt2":
-        raise ModelUnsupported(f"tokenizer {kind!r} is not supported; gpt2 is")
-    inner = _byte_pairs(header, tokens)
+    if kind not in MAKERS:
+        raise ModelUnsupported(f"tokenizer {kind!r} is not supported; {', '.join(MAKERS)} are")
+    inner = MAKERS[kind](header, tokens)
     template = header.text("tokenizer.chat_template") or None
     return Tokenizer(inner, template, _special(header, tokens))
 
@@ -79,6 +82,61 @@ def _byte_pairs(header: Header, tokens: Sequence[str]) -> tokenizers.Tokenizer:
     return inner
 
 
+def _sentence_pieces(header: Header, tokens: Sequence[str]) -> tokenizers.Tokenizer:
+    """SentencePiece's BPE (Kudo and Richardson 2018): of two neighbours the best pair is merged first.
+
+    A blank is ``▁``; what the vocabulary lacks is spelt in tokens of bytes.
+    """
+    scores = header.listed("tokenizer.ggml.scores")
+    if len(scores) != len(tokens):
+        raise ModelInvalid(f"{header.path.name} has {len(scores)} scores for {len(tokens)} tokens")
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    unknown = header.number("tokenizer.ggml.unknown_token_id", 0) or 0
+    inner = tokenizers.Tokenizer(
+        models.BPE(
+            vocabulary,
+            _merges(tokens, scores, vocabulary),
+            unk_token=tokens[unknown] if 0 <= unknown < len(tokens) else None,
+            fuse_unk=True,
+            byte_fallback=True,
+        )
+    )
+    prefix = header.metadata.get("tokenizer.ggml.add_space_prefix", True) is True
+    blanks = normalizers.Replace(" ", BLANK)
+    steps: list[Any] = [normalizers.Prepend(BLANK), blanks] if prefix else [blanks]
+    inner.normalizer = normalizers.Sequence(steps)
+    shown: list[Any] = [decoders.Replace(BLANK, " "), decoders.ByteFallback(), decoders.Fuse()]
+    inner.decoder = decoders.Sequence([*shown, *([decoders.Strip(" ", 1, 0)] if prefix else [])])
+    _add_markers(inner, header, tokens)
+    if header.metadata.get("tokenizer.ggml.add_bos_token", True) is True:
+        _begin_with(inner, header, tokens)
+    return inner
+
+
+def _merges(
+    tokens: Sequence[str], scores: Sequence[float], vocabulary: Mapping[str, int]
+) -> list[tuple[str, str]]:
+    """Every way to make a token of two others, the best token first, as SentencePiece would choose."""
+    found: list[tuple[float, int, int, tuple[str, str]]] = []
+    for number, token in enumerate(tokens):
+        if len(token) > LONGEST_PIECE:
+            continue
+        for at in range(1, len(token)):
+            left, right = token[:at], token[at:]
+            if left in vocabulary and right in vocabulary:
+                found.append((-scores[number], vocabulary[left], vocabulary[right], (left, right)))
+    return [pair for *_, pair in sorted(found)]
+
+
+def _begin_with(inner: tokenizers.Tokenizer, header: Header, tokens: Sequence[str]) -> None:
+    number = header.number("tokenizer.ggml.bos_token_id")
+    if number is not None and 0 <= number < len(tokens):
+        token = tokens[number]
+        inner.post_processor = processors.TemplateProcessing(
+            single=f"{token} $A", pair=f"{token} $A {token} $B", special_tokens=[(token, number)]
+        )
+
+
 def _add_markers(inner: tokenizers.Tokenizer, header: Header, tokens: Sequence[str]) -> None:
     kinds = header.listed("tokenizer.ggml.token_type")
     if kinds and len(kinds) != len(tokens):
@@ -86,6 +144,13 @@ def _add_markers(inner: tokenizers.Tokenizer, header: Header, tokens: Sequence[s
     marked = list(zip(tokens, kinds, strict=False))
     inner.add_special_tokens([AddedToken(t, normalized=False) for t, kind in marked if kind == CONTROL])
     inner.add_tokens([AddedToken(t, normalized=False) for t, kind in marked if kind == USER_DEFINED])
+
+
+MAKERS: Mapping[str, Callable[[Header, Sequence[str]], tokenizers.Tokenizer]] = {
+    "gpt2": _byte_pairs,
+    "llama": _sentence_pieces,
+}
+"""By ``tokenizer.ggml.model``."""
 
 
 def _special(header: Header, tokens: Sequence[str]) -> dict[str, str]:
