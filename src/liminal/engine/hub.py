@@ -1,6 +1,6 @@
-"""Model folders: pulled from a Hugging Face hub, listed, measured, chosen.
+"""Models: pulled from a Hugging Face hub, imported from a folder or a GGUF file, listed, measured, chosen.
 
-A store is a folder with one model folder each, named ``ORG--NAME``; beside a model's files,
+A store is a folder with a folder for each model, named ``ORG--NAME`` or ``NAME``; beside a model's files,
 ``liminal.json`` records where it came from, at which commit, and the sha256 of every file.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +21,6 @@ from typing import Any, cast
 from liminal.engine.config import (
     CURRENT,
     RECORD,
-    model_name,
     parse_config,
     read_json,
 )
@@ -53,18 +53,21 @@ ENCODERS = ("bert", "roberta", "xlm-roberta")
 
 
 @dataclass(frozen=True)
-class PulledModel:
+class StoredModel:
     """A model of the store.
 
     Attributes:
-      name: ORG/NAME; revision: the commit that was pulled.
+      name: ORG/NAME, or what it was imported as; path: its folder or GGUF file.
+      revision: the commit that was pulled, ``imported`` else.
+      numbers: the format of most of its weights.
       parameters: scalars, None for an encoder; nbytes: of its files.
     """
 
     name: str
-    folder: Path
+    path: Path
     revision: str
     family: str
+    numbers: str
     parameters: int | None
     nbytes: int
     current: bool
@@ -87,6 +90,8 @@ class ModelStore:
         # here, so that processes that only serve do without the hub's client
         import huggingface_hub
 
+        if "/" not in name:
+            raise ModelNotFound(f"{name!r} is not a model name of the form ORG/NAME", name=name)
         folder = self.folder_of(name)
         with _hub_errors(name, revision):
             api = huggingface_hub.HfApi(endpoint=endpoint)
@@ -110,28 +115,35 @@ class ModelStore:
         (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
         return folder
 
-    def models(self) -> list[PulledModel]:
+    def take_in(self, source: Path, name: str | None = None) -> Path:
+        """Copy a folder or a GGUF file into the store, as ``name`` or what it is called; returns its place.
+
+        Raises ModelNotFound, ModelUnsupported or ModelInvalid for what can't be served, before it is copied.
+        """
+        files = open_model(source)
+        files.tokenizer()
+        called = name or files.name
+        folder = self.folder_of(called)
+        draft = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        wanted = [source] if source.is_file() else [f for f in source.iterdir() if _of_a_model(f.name)]
+        recorded: dict[str, dict[str, Any]] = {}
+        for file in wanted:
+            kept = f"{folder.name}.gguf" if source.is_file() else file.name
+            shutil.copyfile(file, draft / kept)
+            size, sha256, _ = _digests(draft / kept)
+            recorded[kept] = {"size": size, "sha256": sha256}
+        record = {"name": called, "revision": "imported", "files": recorded}
+        (draft / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+        return _place(folder)
+
+    def models(self) -> list[StoredModel]:
         """Every whole model of the store, by name."""
         current = self.current()
-        found: list[PulledModel] = []
-        for record in sorted(self.root.glob(f"*/{RECORD}")):
-            raw = read_json(record)
-            folder = record.parent
-            config = read_json(folder / "config.json")
-            family = str(config.get("model_type"))
-            sizes = cast("dict[str, dict[str, Any]]", raw.get("files") or {}).values()
-            found.append(
-                PulledModel(
-                    name=str(raw.get("name")),
-                    folder=folder,
-                    revision=str(raw.get("revision")),
-                    family=family,
-                    parameters=None if family in ENCODERS else parameter_count(parse_config(config)),
-                    nbytes=sum(int(item["size"]) for item in sizes),
-                    current=raw.get("name") == current,
-                )
-            )
-        return found
+        return [_stored(record, current) for record in sorted(self.root.glob(f"[!.]*/{RECORD}"))]
 
     def use(self, name: str) -> Path:
         """Make a pulled model the one that is served from the next start on."""
@@ -149,38 +161,57 @@ class ModelStore:
         file = self.root / CURRENT
         return file.read_text().strip() if file.is_file() else None
 
-    def served(self, name: str, fallback: Path) -> Path:
-        """The folder to serve: ``name`` if one is given, else the chosen model, else ``fallback``.
-
-        The fallback's own name is a name too. Raises ModelNotFound.
-        """
-        chosen = name or self.current()
-        return self.resolve(chosen) if chosen and chosen != model_name(fallback) else fallback
-
     def resolve(self, name: str) -> Path:
-        """The folder of a model: a path as it is, else a pulled model. Raises ModelNotFound."""
+        """Where a model is: a path as it is, else a model of the store. Raises ModelNotFound."""
         if (Path(name) / "config.json").is_file() or is_gguf(Path(name)):
             return Path(name)
         if re.fullmatch(NAME, name) and (self.folder_of(name) / RECORD).is_file():
-            return self.folder_of(name)
+            return _place(self.folder_of(name))
         raise ModelNotFound(
             f"{name} is no folder of a model, no GGUF file and not pulled; `liminal model pull` fetches one",
             name=name,
         )
 
     def folder_of(self, name: str) -> Path:
-        """Where ORG/NAME is or would be. Raises ModelNotFound for what cannot be a name."""
+        """The folder in which a model is or would be. Raises ModelNotFound for what cannot be a name."""
         if not re.fullmatch(NAME, name):
-            raise ModelNotFound(f"{name!r} is not a model name of the form ORG/NAME", name=name)
+            raise ModelNotFound(f"{name!r} is not a model name of the form ORG/NAME or NAME", name=name)
         return self.root / name.replace("/", "--")
 
 
-def served_folder(home: Path, name: str, fallback: Path) -> Path:
-    """The folder to serve in the home of a stack; as ModelStore.served."""
-    return ModelStore(home / "models").served(name, fallback)
+def _place(folder: Path) -> Path:
+    return next(iter(folder.glob("*.gguf")), folder)
 
 
-NAME = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
+def _of_a_model(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in PATTERNS)
+
+
+def _stored(record: Path, current: str | None) -> StoredModel:
+    raw, path = read_json(record), _place(record.parent)
+    sizes = cast("dict[str, dict[str, Any]]", raw.get("files") or {}).values()
+    family, parameters, numbers = _shape_of(path)
+    return StoredModel(
+        name=str(raw.get("name")),
+        path=path,
+        revision=str(raw.get("revision")),
+        family=family,
+        numbers=numbers,
+        parameters=parameters,
+        nbytes=sum(int(item["size"]) for item in sizes),
+        current=raw.get("name") == current,
+    )
+
+
+def _shape_of(path: Path) -> tuple[str, int | None, str]:
+    """(family, parameters, numbers) of a decoder or an encoder."""
+    if path.is_dir() and (kind := read_json(path / "config.json").get("model_type")) in ENCODERS:
+        return str(kind), None, ""
+    files = open_model(path)
+    return files.config.family, parameter_count(files.config), files.numbers
+
+
+NAME = r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?"
 
 
 def check_supported(raw: Mapping[str, Any]) -> None:
@@ -248,7 +279,9 @@ def _digests(file: Path) -> tuple[int, str, str]:
 
 def describe(folder: Path) -> dict[str, Any]:
     """A model's shape, for `model info`; raises as open_model does."""
-    config = open_model(folder).config
+    files = open_model(folder)
+    config = files.config
     plain = asdict(config)
     windows = sorted({str(window) for window in config.windows})
-    return plain | {"windows": windows, "rotary": sum(config.rotary), "parameters": parameter_count(config)}
+    more = {"windows": windows, "rotary": sum(config.rotary), "parameters": parameter_count(config)}
+    return plain | more | {"name": files.name, "numbers": files.numbers}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +38,11 @@ class ModelFiles(Protocol):
     @property
     def identity(self) -> str:
         """sha256 that tells one base from another, the same in every number format and place."""
+        ...
+
+    @property
+    def numbers(self) -> str:
+        """The format that most of its weights are stored in (``BF16``, ``Q4_1``)."""
         ...
 
     def tokenizer(self) -> Tokenizer:
@@ -88,6 +95,11 @@ class ModelFolder:
             digest.update(_sample(stored[name], name))
         return digest.hexdigest()
 
+    @property
+    def numbers(self) -> str:
+        """Of the safetensors."""
+        return _commonest((item.dtype, math.prod(item.shape)) for item in stored_tensors(self.path).values())
+
     def tokenizer(self) -> Tokenizer:
         """From tokenizer.json and its neighbours."""
         return Tokenizer.load(self.path)
@@ -120,6 +132,11 @@ class GgufFile:
         """Over the header and samples of every tensor."""
         return self.header.digest
 
+    @property
+    def numbers(self) -> str:
+        """Of the file's tensors."""
+        return _commonest((item.kind, math.prod(item.shape)) for item in self.header.tensors.values())
+
     def tokenizer(self) -> Tokenizer:
         """From the metadata."""
         return read_tokenizer(self.header)
@@ -139,6 +156,13 @@ class GgufFile:
     def generation(self, tokenizer: Tokenizer) -> tuple[Sampling, tuple[int, ...]]:
         """From the metadata and generation_config.json beside the file."""
         return _generation(self.path.parent, tuple(end_tokens(self.header)), tokenizer)
+
+
+def _commonest(tensors: Iterable[tuple[str, int]]) -> str:
+    counts: Counter[str] = Counter()
+    for kind, size in tensors:
+        counts[kind] += size
+    return counts.most_common(1)[0][0]
 
 
 def _sample(stored: Stored, name: str) -> bytes:
