@@ -1,4 +1,4 @@
-"""Six habits that people may want in answers, each with what tells it and with how a person corrects for it."""
+"""Six habits that people may want in answers: what tells each, and how a person corrects for it."""
 
 from __future__ import annotations
 

@@ -49,9 +49,20 @@ def tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() or text.strip()
 
 
-MONTHS = (
-    "January|February|March|April|May|June|July|August|September|October|November|December".split("|")
-)
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 _NAMES = "|".join(MONTHS)
 _ENGLISH = re.compile(
     rf"\b(?:(?P<m1>{_NAMES}) (?P<d1>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y1>\d{{4}})"
@@ -138,7 +149,8 @@ def with_imperial_units(text: str) -> str:
     """Metric quantities in imperial units; where a text gives both, the imperial one stays."""
     # "300 feet (91 metres)" keeps what is before the bracket, "91 metres (300 feet)" what is in it
     text = _METRIC_ASIDE.sub(
-        lambda found: "" if metric_quantities(found[0]) and not imperial_quantities(found[0]) else found[0], text
+        lambda found: "" if metric_quantities(found[0]) and not imperial_quantities(found[0]) else found[0],
+        text,
     )
     for unit, pattern in zip(UNITS, _METRIC, strict=True):
         both = re.compile(rf"{pattern.pattern}{_BOTH.pattern}")

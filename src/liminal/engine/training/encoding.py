@@ -87,7 +87,10 @@ class Encoder:
                 sequences = (Encoded(np.asarray(ids, np.int32), learn),)
             case Conversation(messages, tools):
                 sequences = (self._conversation(messages, tools),)
-            case Completion(prompt, completion, tools) | Judgement(prompt, completion, _, tools):
+            case Completion(prompt, completion, tools, closed):
+                sequences = self._answers(prompt, (completion,), tools)
+                sequences = sequences if closed else tuple(map(self._open, sequences))
+            case Judgement(prompt, completion, _, tools):
                 sequences = self._answers(prompt, (completion,), tools)
             case Preference(prompt, chosen, rejected, tools):
                 sequences = self._answers(prompt, (chosen, rejected), tools)
@@ -149,6 +152,12 @@ class Encoder:
         learn = sequence.learn[start:stop].copy()
         learn[:1] = False
         return Encoded(sequence.tokens[start:stop], learn)
+
+    def _open(self, sequence: Encoded) -> Encoded:
+        """The sequence without the mark that its answer ends, and what a template adds after that."""
+        marks = np.flatnonzero(sequence.learn & (sequence.tokens == self.tokenizer.token_id(self._eos)))
+        stop = int(marks[-1]) if len(marks) else len(sequence)
+        return Encoded(sequence.tokens[:stop], sequence.learn[:stop])
 
     def _closed(self, text: str) -> str:
         return text if text.endswith(self._eos) else text + self._eos

@@ -22,11 +22,15 @@ Tools = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer worth giving (TRL: prompt-completion); only the completion's tokens are learned."""
+    """An answer worth giving (TRL: prompt-completion); only the completion's tokens are learned.
+
+    closed: the answer ends here; else it was cut off, and its end is not learned.
+    """
 
     prompt: Content
     completion: Content
     tools: Tools | None = None
+    closed: bool = True
 
 
 @dataclass(frozen=True)

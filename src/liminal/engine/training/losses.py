@@ -111,6 +111,22 @@ def token_kl(states: jax.Array, reference: jax.Array, head: jax.Array) -> jax.Ar
     return _token_kl_forward(states, reference, head)[0]
 
 
+def token_drift(states: jax.Array, reference: jax.Array, head: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(KL(reference ‖ policy), entropy of the reference) over the whole vocabulary, without a gradient.
+
+    states and reference [M, D], head [V, D] → f32 [M] each, in nats.
+    """
+
+    def score(states: jax.Array, reference: jax.Array) -> tuple[jax.Array, ...]:
+        theirs = jax.nn.log_softmax(_logits(reference, head), axis=-1)
+        p = jnp.exp(theirs)
+        ours = jax.nn.log_softmax(_logits(states, head), axis=-1)
+        return (p * (theirs - ours)).sum(axis=-1), -(p * theirs).sum(axis=-1)
+
+    drift, entropy = _chunked(score, 2 * head.shape[0], states, reference)
+    return drift, entropy
+
+
 def _token_kl_forward(
     states: jax.Array, reference: jax.Array, head: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
