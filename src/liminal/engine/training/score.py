@@ -99,7 +99,7 @@ def _mixture_logps(
 
 
 def _bank_of(mixtures: Sequence[Mixture], model: BaseModel) -> tuple[Lora, jax.Array, int]:
-    """All adapters of some mixtures side by side, a line of gates for each mixture, the lowest adapted layer."""
+    """Adapters of mixtures side by side, a line of gates for each mixture, the lowest adapted layer."""
     adapters = list(
         {adapter.content_hash: adapter for mixture in mixtures for adapter, _ in mixture}.values()
     )
@@ -116,7 +116,7 @@ def _bank_of(mixtures: Sequence[Mixture], model: BaseModel) -> tuple[Lora, jax.A
 class Drift:
     """How far mixtures are from the base on given answers.
 
-    kl: f64 [mixtures, examples], KL(base ‖ mixture) over the whole vocabulary, summed over an answer, in nats:
+    kl: f64 [mixtures, examples], KL(base ‖ mixture) over the vocabulary, summed over an answer, in nats:
       what an answer drawn from the base would lose of its log-likelihood on average.
     entropy: f64 [examples], of the base, likewise; kl + entropy is the cross-entropy.
     tokens: int [examples], tokens of each answer.
