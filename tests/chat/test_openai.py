@@ -13,7 +13,7 @@ import pytest
 from tests.api.installation import Person, make_account, signup
 from tests.chat.conftest import ROOT, Chat
 
-from liminal.engine.training import BaseModel
+from liminal.engine.training import BaseModel, Completion
 from liminal.identity.actor import Role
 from liminal.identity.authorize import SYSTEM_TENANT
 from liminal.learning.adapters.imports import import_adapter
@@ -173,6 +173,7 @@ async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_i
         BlobStore.open(settings),
         BaseModel.load(model),
         ADAPTER,
+        [Completion(QUESTION, [{"role": "assistant", "content": "Yes."}])],
         name="elsewhere",
         tenant=SYSTEM_TENANT,
         actor="test",

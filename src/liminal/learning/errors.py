@@ -13,6 +13,12 @@ class LearningError(LiminalError):
     code: ClassVar[str] = "learning_error"
 
 
+class GeneralAnswersInvalid(LearningError):
+    """A file that should hold a base model's general answers does not."""
+
+    code: ClassVar[str] = "general_answers_invalid"
+
+
 class NoSuchAdapter(LearningError):
     """No adapter of that name serves this account."""
 

@@ -29,7 +29,7 @@ from liminal.engine.training.examples import (
 from liminal.engine.training.lessons import Lesson
 from liminal.engine.training.progress import Progress
 from liminal.engine.training.run import TrainingRun
-from liminal.engine.training.score import BASE, Mixture, Scores, preference_margins, score
+from liminal.engine.training.score import BASE, Drift, Mixture, Scores, drift, preference_margins, score
 from liminal.engine.training.train import train, train_together, training_progress, write_result
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Completion",
     "Conversation",
     "Document",
+    "Drift",
     "Example",
     "Judgement",
     "Lesson",
@@ -52,6 +53,7 @@ __all__ = [
     "TrainingDiverged",
     "TrainingError",
     "TrainingRun",
+    "drift",
     "parse_example",
     "preference_margins",
     "read_examples",

@@ -32,6 +32,9 @@ class Batch:
     weight: f32 [N], of the target's NLL.
     kl_state, kl_reference, kl_owner: int32 [M], where the policy's and the base's states are, and the job.
     kl_weight: f32 [M].
+    held_state, held_owner: int32 [H], where the states are that predict a token that is held to the base, and
+      the job; held_target: f32 [H, D], the head's row that the base expects there; held_entropy: f32 [H], of
+      the base's distribution; held_weight: f32 [H].
     owner: int32 [S], the job. The last sequence is a dummy that padding may point at.
     reference: f32 [S], log-probability under the reference, unless ``twin``, int32 [S], is not negative: it
       names the sequence that runs the same tokens with the reference.
@@ -52,6 +55,11 @@ class Batch:
     kl_reference: jax.Array
     kl_owner: jax.Array
     kl_weight: jax.Array
+    held_state: jax.Array
+    held_owner: jax.Array
+    held_target: jax.Array
+    held_entropy: jax.Array
+    held_weight: jax.Array
     owner: jax.Array
     reference: jax.Array
     twin: jax.Array
@@ -65,6 +73,8 @@ class Batch:
 
 LowerOf = Callable[[Encoded], NDArray[np.float32]]
 """A sequence → what enters the first adapted layer, f32 [n, D]."""
+ExpectedOf = Callable[[Encoded], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""A sequence → (the head's row that the base expects, entropy) where it is held, f32 [k, D] and [k]."""
 
 
 def sizes(least: int) -> Iterator[int]:
@@ -138,6 +148,7 @@ class Shape:
     sequences: int = 1
     pairs: int = 0
     thumbs: int = 0
+    held: int = 0
 
     def over(self, other: Shape | None) -> Shape:
         """The sizes that hold both; lengths are equal."""
@@ -156,19 +167,34 @@ class Shape:
             # never none: so few cost nothing, and answers, pairs and thumbs run the same program
             pairs=size_above(max(self.pairs, 1), 8),
             thumbs=size_above(max(self.thumbs, 1), 8),
+            held=size_above(self.held, 128),
         )
 
     def values(self) -> tuple[int, ...]:
         """The sizes in the order of the fields."""
-        return (self.rows, self.length, self.targets, self.kl, self.sequences, self.pairs, self.thumbs)
+        return (
+            self.rows,
+            self.length,
+            self.targets,
+            self.kl,
+            self.sequences,
+            self.pairs,
+            self.thumbs,
+            self.held,
+        )
 
 
 class BatchBuilder:
     """Collects placed sequences and what is asked of them, then writes the arrays."""
 
-    def __init__(self, lower: LowerOf | None = None) -> None:
-        """``lower``: what enters the first adapted layer, of a sequence [n, D]; None where all layers run."""
+    def __init__(self, lower: LowerOf | None = None, expected: ExpectedOf | None = None) -> None:
+        """``lower``: what enters the first adapted layer, of a sequence [n, D]; None where all layers run.
+
+        ``expected``: what the base model says where a sequence is held to it.
+        """
         self._lower = lower
+        self._expected = expected
+        self.held: list[tuple[NDArray[np.int32], Encoded, int, float]] = []
         self.placed: list[tuple[Encoded, int, int, int]] = []
         self.owners: list[int] = []
         self.references: list[float] = []
@@ -187,8 +213,9 @@ class BatchBuilder:
         owner: int,
         weight: float = 0.0,
         reference: float = 0.0,
+        keep: float = 0.0,
     ) -> int:
-        """Adds a placed sequence; returns its index."""
+        """Adds a placed sequence; returns its index. ``keep`` weighs what is held to the base."""
         index = len(self.owners)
         row, offset = slot
         self.placed.append((piece.sequence, row, offset, index))
@@ -196,8 +223,10 @@ class BatchBuilder:
         self.owners.append(owner)
         self.references.append(reference)
         self.twins.append(-1)
-        at = np.flatnonzero(piece.sequence.learn).astype(np.int32)
+        at, kept = piece.sequence.learned, piece.sequence.kept
         self.targets.append((row * length + offset + at - 1, piece.sequence.tokens[at], index, weight))
+        if len(kept):
+            self.held.append((row * length + offset + kept - 1, piece.sequence, owner, keep))
         return index
 
     def base_kl(self, index: int, piece: Piece, slot: tuple[int, int], length: int, weight: float) -> None:
@@ -223,6 +252,7 @@ class BatchBuilder:
             kl_reference=_filled(kl_references, shape.kl),
             kl_owner=_filled(kl_owners, shape.kl),
             kl_weight=_filled(kl_weights, shape.kl, 0.0),
+            **self._held_arrays(shape),
             owner=_filled(self.owners, shape.sequences),
             reference=_filled(self.references, shape.sequences, 0.0),
             twin=_filled(self.twins, shape.sequences, -1),
@@ -233,6 +263,25 @@ class BatchBuilder:
             sign=_filled([thumb[1] for thumb in self.thumbs], shape.thumbs, 1.0),
             judged_weight=_filled([thumb[2] for thumb in self.thumbs], shape.thumbs, 0.0),
         )
+
+    def _held_arrays(self, shape: Shape) -> dict[str, jax.Array]:
+        found = [self._expected(sequence) for _, sequence, _, _ in self.held] if self._expected else []
+        lengths = [len(entropies) for _, entropies in found]
+        width = found[0][0].shape[1] if found else 0
+        target, entropy = np.zeros((shape.held, width), np.float32), np.zeros(shape.held, np.float32)
+        if found:
+            target[: sum(lengths)] = np.concatenate([rows for rows, _ in found])
+            entropy[: sum(lengths)] = np.concatenate([entropies for _, entropies in found])
+        states = np.concatenate([at for at, _, _, _ in self.held]) if found else []
+        return {
+            "held_state": _filled(states, shape.held),
+            "held_owner": _filled(np.repeat([owner for _, _, owner, _ in self.held], lengths), shape.held),
+            "held_target": jnp.asarray(target),
+            "held_entropy": jnp.asarray(entropy),
+            "held_weight": _filled(
+                np.repeat([weight for _, _, _, weight in self.held], lengths), shape.held, 0.0
+            ),
+        }
 
     def _rows(self, shape: Shape) -> tuple[jax.Array, ...]:
         tokens, positions, segments = (np.zeros((shape.rows, shape.length), np.int32) for _ in range(3))

@@ -39,6 +39,9 @@ class TrainConfig:
       reference_pass: ``precomputed``, once before the first step, or ``joint``, as further rows of every
         forward pass.
       replay_ratio: replayed examples in a step for each of its own; ``replay_weight`` weighs their loss.
+      replay_to: what replayed answers are held to: their own words, or at each of their tokens the base
+        model's whole distribution, which is computed once.
+      keep_weight: weighs KL(base ‖ policy) on what corrections kept of the model's answer (Completion.said).
       kl_weight: weighs KL(policy ‖ base), over the replayed answers, or the step's own if none are replayed.
       max_length: longest sequence in tokens.
       packing: several sequences in a row (they never see each other); else one, rows grouped by length.
@@ -71,6 +74,8 @@ class TrainConfig:
     reference_pass: Literal["precomputed", "joint"] = "precomputed"
     replay_ratio: float = 0.5
     replay_weight: float = 1.0
+    replay_to: Literal["answer", "base"] = "answer"
+    keep_weight: float = 1.0
     kl_weight: float = 0.0
     max_length: int = 1024
     packing: bool = True
@@ -88,7 +93,14 @@ class TrainConfig:
         for name in ("learning_rate", "alpha", "beta", "clip"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise TrainingConfigInvalid(f"{name} must be positive, not {getattr(self, name)}", field=name)
-        for name in ("weight_decay", "chosen_weight", "replay_ratio", "replay_weight", "kl_weight"):
+        for name in (
+            "weight_decay",
+            "chosen_weight",
+            "replay_ratio",
+            "replay_weight",
+            "keep_weight",
+            "kl_weight",
+        ):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise TrainingConfigInvalid(f"{name} must not be negative", field=name)
         if not 0 <= self.warmup < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any
 
@@ -32,19 +33,37 @@ class Encoded:
     """One sequence.
 
     tokens: int32 [n].
-    learn: bool [n], whether the token's log-probability counts. Never the first: nothing precedes it.
+    learn: bool [n], whether the token counts. Never the first: nothing precedes it.
+    held: bool [n], of those that count, the ones whose target is not the token but what the base model would
+      say there; None where there are none.
     """
 
     tokens: NDArray[np.int32]
     learn: NDArray[np.bool_]
+    held: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @cached_property
+    def learned(self) -> NDArray[np.int32]:
+        """Where the tokens are that are targets themselves."""
+        return np.flatnonzero(self.learn if self.held is None else self.learn & ~self.held).astype(np.int32)
+
+    @cached_property
+    def kept(self) -> NDArray[np.int32]:
+        """Where those are that are held to the base model."""
+        return np.flatnonzero(self.learn & self.held if self.held is not None else []).astype(np.int32)
+
+    @property
     def targets(self) -> int:
-        """How many tokens count."""
-        return int(self.learn.sum())
+        """How many tokens are targets themselves."""
+        return len(self.learned)
+
+    @property
+    def held_to_base(self) -> Encoded:
+        """The same with all that counts held to the base model."""
+        return Encoded(self.tokens, self.learn, self.learn)
 
     @property
     def context(self) -> NDArray[np.int32]:
@@ -87,7 +106,12 @@ class Encoder:
                 sequences = (Encoded(np.asarray(ids, np.int32), learn),)
             case Conversation(messages, tools):
                 sequences = (self._conversation(messages, tools),)
-            case Completion(prompt, completion, tools) | Judgement(prompt, completion, _, tools):
+            case Completion(prompt, completion, tools, closed, None):
+                sequences = self._answers(prompt, (completion,), tools)
+                sequences = sequences if closed else tuple(map(self._open, sequences))
+            case Completion(prompt, completion, tools, _, str() | Sequence() as said):
+                sequences = (_corrected(*self._answers(prompt, (completion, said), tools)),)
+            case Judgement(prompt, completion, _, tools):
                 sequences = self._answers(prompt, (completion,), tools)
             case Preference(prompt, chosen, rejected, tools):
                 sequences = self._answers(prompt, (chosen, rejected), tools)
@@ -148,7 +172,14 @@ class Encoder:
         stop = start + self.max_length
         learn = sequence.learn[start:stop].copy()
         learn[:1] = False
-        return Encoded(sequence.tokens[start:stop], learn)
+        held = None if sequence.held is None else sequence.held[start:stop]
+        return Encoded(sequence.tokens[start:stop], learn, held)
+
+    def _open(self, sequence: Encoded) -> Encoded:
+        """The sequence without the mark that its answer ends, and what a template adds after that."""
+        marks = np.flatnonzero(sequence.learn & (sequence.tokens == self.tokenizer.token_id(self._eos)))
+        stop = int(marks[-1]) if len(marks) else len(sequence)
+        return Encoded(sequence.tokens[:stop], sequence.learn[:stop])
 
     def _closed(self, text: str) -> str:
         return text if text.endswith(self._eos) else text + self._eos
@@ -161,6 +192,21 @@ class Encoder:
             return self.tokenizer.render_chat(messages, tools=tools, add_generation_prompt=generate)
         except RequestInvalid as error:
             raise TrainingDataInvalid(error.message) from error
+
+
+def _corrected(wanted: Encoded, said: Encoded) -> Encoded:
+    """What a correction kept of the answer is held to the base model; what it changed is learned.
+
+    The first token after a change was chosen anew, though it be the same.
+    """
+    ours, theirs = wanted.answer.tolist(), said.answer.tolist()
+    held = np.zeros(len(wanted), bool)
+    start, after = len(wanted) - len(ours), (0, 0)
+    for block in SequenceMatcher(None, theirs, ours, autojunk=False).get_matching_blocks():
+        changed = (block.a, block.b) != after
+        held[start + block.b + changed : start + block.b + block.size] = True
+        after = (block.a + block.size, block.b + block.size)
+    return Encoded(wanted.tokens, wanted.learn, held)
 
 
 def _common(left: Sequence[Any], right: Sequence[Any]) -> int:

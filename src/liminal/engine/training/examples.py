@@ -22,11 +22,18 @@ Tools = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer worth giving (TRL: prompt-completion); only the completion's tokens are learned."""
+    """An answer worth giving (TRL: prompt-completion); only the completion's tokens are learned.
+
+    closed: the answer ends here; else it was cut off, and its end is not learned.
+    said: what the model had said, where the completion corrects it: what the correction kept of it is held to
+      what the base model would say there, and only what it changed is learned.
+    """
 
     prompt: Content
     completion: Content
     tools: Tools | None = None
+    closed: bool = True
+    said: Content | None = None
 
 
 @dataclass(frozen=True)

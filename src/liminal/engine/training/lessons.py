@@ -56,6 +56,10 @@ def lesson_items(
     if config.unpaired == "kto" or (config.unpaired == "auto" and thumbs >= HANDFUL):
         items = _with_mismatches(items, encoder.max_length)
     replay = [_item(example, number, job, encoder) for number, example in enumerate(lesson.replay, 1)]
+    if config.replay_to == "base":
+        replay = [replace(item, sequences=(item.taught.held_to_base,)) for item in replay]
+    if config.kl_weight and any(len(item.taught.kept) for item in (*items, *replay)):
+        raise TrainingConfigInvalid("what is held to the base is held already: kl_weight must be 0")
     return tuple(items), tuple(replace(item, replayed=True) for item in replay)
 
 

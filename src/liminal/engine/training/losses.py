@@ -111,6 +111,22 @@ def token_kl(states: jax.Array, reference: jax.Array, head: jax.Array) -> jax.Ar
     return _token_kl_forward(states, reference, head)[0]
 
 
+def token_drift(states: jax.Array, reference: jax.Array, head: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(KL(reference ‖ policy), entropy of the reference) over the whole vocabulary, without a gradient.
+
+    states and reference [M, D], head [V, D] → f32 [M] each, in nats.
+    """
+
+    def score(states: jax.Array, reference: jax.Array) -> tuple[jax.Array, ...]:
+        theirs = jax.nn.log_softmax(_logits(reference, head), axis=-1)
+        p = jnp.exp(theirs)
+        ours = jax.nn.log_softmax(_logits(states, head), axis=-1)
+        return (p * (theirs - ours)).sum(axis=-1), -(p * theirs).sum(axis=-1)
+
+    drift, entropy = _chunked(score, 2 * head.shape[0], states, reference)
+    return drift, entropy
+
+
 def _token_kl_forward(
     states: jax.Array, reference: jax.Array, head: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -130,6 +146,48 @@ def _token_kl_backward(slope: jax.Array, gradient: jax.Array) -> tuple[jax.Array
 
 
 token_kl.defvjp(_token_kl_forward, _token_kl_backward)
+
+
+def expected_rows(states: jax.Array, head: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(the head's row that each state expects [M, D], entropy of what it predicts [M]); states [M, D]."""
+
+    def expect(states: jax.Array) -> tuple[jax.Array, ...]:
+        logps = jax.nn.log_softmax(_logits(states, head), axis=-1)
+        p = jnp.exp(logps)
+        return p.astype(head.dtype) @ head, -(p * logps).sum(axis=-1)
+
+    rows, entropy = _chunked(expect, head.shape[0], states)
+    return rows, entropy
+
+
+@jax.custom_vjp
+def expected_nll(states: jax.Array, head: jax.Array, expected: jax.Array) -> jax.Array:
+    """The cross-entropy to fixed distributions p, of which ``expected`` [N, D] is the mean row of the head.
+
+    log Σ exp(head·s) − Σ p·(head·s), and the second sum is expected·s: what p is over the whole vocabulary
+    need not be kept. The gradient flows to ``states`` only. states [N, D], head [V, D] → f32 [N].
+    """
+    return _expected_nll_forward(states, head, expected)[0]
+
+
+def _expected_nll_forward(
+    states: jax.Array, head: jax.Array, expected: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    def score(states: jax.Array, expected: jax.Array) -> tuple[jax.Array, ...]:
+        logits = _logits(states, head)
+        total = jax.nn.logsumexp(logits, axis=-1)
+        slope = jnp.exp(logits - total[:, None]).astype(head.dtype) @ head - expected
+        return total - (states.astype(jnp.float32) * expected).sum(axis=-1), slope
+
+    nll, slope = _chunked(score, head.shape[0], states, expected)
+    return nll, slope
+
+
+def _expected_nll_backward(slope: jax.Array, gradient: jax.Array) -> tuple[jax.Array, None, None]:
+    return gradient[:, None].astype(slope.dtype) * slope, None, None
+
+
+expected_nll.defvjp(_expected_nll_forward, _expected_nll_backward)
 
 
 def beside(trained: Lora, frozen: Lora | None) -> Lora:
@@ -218,6 +276,10 @@ def batch_losses(
         still = jax.lax.stop_gradient(states[batch.kl_reference])
         drift = token_kl(states[batch.kl_state], still, head_weight(params))
         by_job += jax.ops.segment_sum(drift * batch.kl_weight, batch.kl_owner, jobs)
+    if batch.held_state.shape[0]:
+        nll = expected_nll(states[batch.held_state], head_weight(params), batch.held_target)
+        kept = (nll - batch.held_entropy) * batch.held_weight
+        by_job += jax.ops.segment_sum(kept, batch.held_owner, jobs)
     return Losses(by_job.sum(), by_job, _margins(ratios, batch, jobs))
 
 

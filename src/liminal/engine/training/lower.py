@@ -30,8 +30,8 @@ class LowerStates:
         self._states: dict[bytes, NDArray[np.float32]] = {}
         length = size_above(max(map(len, unique.values()), default=1), 64)
         limit = max(1, micro_tokens // length)
-        for held in _batches(list(unique.values()), length, limit):
-            states = np.asarray(_run(model.params, *_arrays(held, limit, length), model.config, first))
+        for held in packed_batches(list(unique.values()), length, limit):
+            states = np.asarray(_run(model.params, *packed_arrays(held, limit, length), model.config, first))
             for sequence, row, offset in held:
                 # a copy: a slice would keep the whole batch
                 self._states[_key(sequence)] = states[row, offset : offset + len(sequence)].copy()
@@ -62,7 +62,8 @@ def _key(sequence: Encoded) -> bytes:
     return sequence.tokens.tobytes()
 
 
-def _batches(sequences: list[Encoded], length: int, limit: int) -> Iterator[Held]:
+def packed_batches(sequences: list[Encoded], length: int, limit: int) -> Iterator[Held]:
+    """Sequences into batches of ``limit`` rows of ``length`` tokens, the longest first."""
     rows, held = Rows(length, limit), Held()
     for sequence in sorted(sequences, key=len, reverse=True):
         placed = rows.place([Piece(sequence, 0)])
@@ -75,7 +76,8 @@ def _batches(sequences: list[Encoded], length: int, limit: int) -> Iterator[Held
         yield held
 
 
-def _arrays(held: Held, rows: int, length: int) -> tuple[jax.Array, ...]:
+def packed_arrays(held: Held, rows: int, length: int) -> tuple[jax.Array, ...]:
+    """(tokens, positions, segments) of a batch, int32 [rows, length] each."""
     tokens, positions, segments = (np.zeros((rows, length), np.int32) for _ in range(3))
     for number, (sequence, row, offset) in enumerate(held, 1):
         here = slice(offset, offset + len(sequence))

@@ -13,7 +13,16 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from liminal.engine.training.batch import Batch, BatchBuilder, LowerOf, Piece, Rows, Shape, size_above
+from liminal.engine.training.batch import (
+    Batch,
+    BatchBuilder,
+    ExpectedOf,
+    LowerOf,
+    Piece,
+    Rows,
+    Shape,
+    size_above,
+)
 from liminal.engine.training.config import TrainConfig
 from liminal.engine.training.encoding import Encoded
 
@@ -99,6 +108,7 @@ class Weights:
     chosen: float
     thumb: float
     replay: float
+    keep: float
     kl: float
     kl_on_replay: bool
 
@@ -110,12 +120,15 @@ class Weights:
         pairs = [item for item in own if item.kind is Kind.PAIR]
         replayed = [item for item in items if item.replayed]
         held = replayed or own
+        kept = sum(len(item.taught.kept) for item in answers)
         return Weights(
             answer=len(answers) / len(own) / max(_tokens(answers), 1),
             pair=1 / len(own),
             chosen=config.chosen_weight * len(pairs) / len(own) / max(_tokens(pairs), 1),
             thumb=1 / len(own),
-            replay=config.replay_weight / max(_tokens(replayed), 1),
+            replay=config.replay_weight
+            / max(_tokens(replayed) + sum(len(item.taught.kept) for item in replayed), 1),
+            keep=config.keep_weight * len(answers) / len(own) / max(kept, 1),
             kl=config.kl_weight / max(_tokens(held), 1),
             kl_on_replay=bool(replayed),
         )
@@ -179,6 +192,7 @@ class Plan:
         self.base = len(self.jobs)
         self.joint = config.reference_pass == "joint"
         self.lower: LowerOf | None = None
+        self.expected: ExpectedOf | None = None
         self.steps = max(job.steps(config) for job in self.jobs)
         self._limits = self._row_limits()
         self.shapes = self._shapes()
@@ -192,7 +206,7 @@ class Plan:
         items = [job.step(step, self.config) for job in self.jobs]
         weights = {job: Weights.of(own, self.config) for job, own in enumerate(items) if own}
         for length, _, placed in self._micros(step):
-            builder = BatchBuilder(self.lower)
+            builder = BatchBuilder(self.lower, self.expected)
             for each in placed:
                 _ask(builder, each, length, weights[each.item.job], self)
             yield builder.build(self.shapes[length])
@@ -258,6 +272,7 @@ def _shape(length: int, rows: int, placed: Sequence[Placed], plan: Plan) -> Shap
         sequences=len(ran) - len(with_kl) + 1,
         pairs=sum(each.item.kind is Kind.PAIR for each in placed),
         thumbs=sum(each.item.kind is Kind.JUDGEMENT for each in placed),
+        held=sum(len(piece.sequence.kept) for piece in ran),
     )
 
 
@@ -278,7 +293,8 @@ def _ask(builder: BatchBuilder, placed: Placed, length: int, weights: Weights, p
             continue
         known = item.references[position] if position < len(item.references) and not plan.joint else 0.0
         weight = token_weight if position == 0 else 0.0
-        indices.append(builder.sequence(piece, slot, length, item.job, weight, known))
+        keep = weights.replay if item.replayed else weights.keep
+        indices.append(builder.sequence(piece, slot, length, item.job, weight, known, keep))
     for own, twin in zip(indices[:count], indices[count:], strict=False):
         builder.twins[own] = twin
     if item.kind is Kind.PAIR:

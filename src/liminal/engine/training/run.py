@@ -23,7 +23,7 @@ from liminal.engine.params import Lora, Params
 from liminal.engine.peft import Adapter, check_adapter
 from liminal.engine.training.bank import TrainingBank, fresh_adapter, stacked_gates
 from liminal.engine.training.base import BaseModel
-from liminal.engine.training.batch import Batch, LowerOf, Piece, Shape
+from liminal.engine.training.batch import Batch, ExpectedOf, LowerOf, Piece, Shape
 from liminal.engine.training.checkpoint import (
     Position,
     load_checkpoint,
@@ -33,6 +33,7 @@ from liminal.engine.training.checkpoint import (
 from liminal.engine.training.config import TrainConfig
 from liminal.engine.training.encoding import Encoder
 from liminal.engine.training.errors import TrainingDataInvalid, TrainingDiverged
+from liminal.engine.training.held import BaseTargets
 from liminal.engine.training.lessons import Lesson, lesson_items
 from liminal.engine.training.losses import Losses, batch_losses
 from liminal.engine.training.lower import LowerStates
@@ -120,6 +121,7 @@ class TrainingRun:
         if self.folder is not None:
             state, position = load_checkpoint(self.folder, state, self.fingerprint) or (state, position)
         self.plan.lower = self._lower()
+        self.plan.expected = self._expected()
         self._know_references()
         frozen, table = self._reference_bank()
         owners = jnp.asarray(self.bank.owners())
@@ -169,6 +171,7 @@ class TrainingRun:
                 digest.update(f"{item.kind.name}{item.sign}{item.replayed}".encode())
                 for sequence in item.sequences:
                     digest.update(sequence.tokens.tobytes() + b"\0" + sequence.learn.tobytes())
+                    digest.update(sequence.kept.tobytes())
         return digest.hexdigest()
 
     def _lower(self) -> LowerOf | None:
@@ -179,6 +182,15 @@ class TrainingRun:
         sequences = [sequence for item in items for sequence in item.sequences]
         sequences += [item.mismatch for item in items if item.mismatch]
         return LowerStates(self.model, sequences, self.bank.first, self.config.micro_tokens).of
+
+    def _expected(self) -> ExpectedOf | None:
+        """What the base model says where sequences are held to it, computed once."""
+        items = [item for job in self.plan.jobs for item in (*job.items, *job.replay)]
+        held = [item.taught for item in items if len(item.taught.kept)]
+        if not held:
+            return None
+        micro = self.config.micro_tokens
+        return BaseTargets(self.model, held, self.bank.first, self.plan.lower, micro).of
 
     def _know_references(self) -> None:
         """Log-probabilities under the reference, which no step changes, are computed once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -127,20 +128,20 @@ def import_(
     /v1/chat/completions.
     """
     # what follows imports JAX, which the other commands can do without
-    from liminal.engine.choice import choose_base
-    from liminal.engine.training import BaseModel
     from liminal.learning.adapters.imports import Imported, import_adapter
+    from liminal.learning.training.workbench import Workbench
 
     settings = load_settings()
 
     async def run() -> Imported:
-        model = BaseModel.load(choose_base(settings).path)
-        async with Log.open(settings, source="liminal/cli") as log:
+        bench = await asyncio.to_thread(Workbench.load, settings)
+        async with aclosing(bench), Log.open(settings, source="liminal/cli") as log:
             return await import_adapter(
                 log,
                 BlobStore.open(settings),
-                model,
+                bench.model,
                 folder,
+                (await bench.general("held_out")).one_form,
                 name=name,
                 tenant=tenant,
                 actor="cli",

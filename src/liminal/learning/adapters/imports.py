@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -10,8 +11,6 @@ from uuid import UUID
 from liminal.engine.peft import load_adapter, save_adapter
 from liminal.engine.training import BaseModel, Completion
 from liminal.learning.adapters.archive import pack
-from liminal.learning.evidence.lessons import said_by_assistant
-from liminal.learning.gate.general import general_pairs
 from liminal.learning.gate.judge import kept_figure
 from liminal.log.envelope import Meta
 from liminal.log.events import (
@@ -49,6 +48,7 @@ async def import_adapter(
     blobs: BlobStore,
     model: BaseModel,
     folder: Path,
+    general: Sequence[Completion],
     *,
     name: str,
     tenant: str,
@@ -57,13 +57,13 @@ async def import_adapter(
 ) -> Imported:
     """Store a PEFT folder as the next version of the tenant's adapter ``name``; it serves if it passes.
 
+    general: answers of the base model's own that have one form (General.one_form).
+
     The gate of an adapter without evidence of ours is that it fits the base model and forgets at most
     ``budget`` of its general likelihood. Raises what ``load_adapter`` raises, before anything is written.
     """
     adapter = load_adapter(folder, model.config)
-    pairs = general_pairs("held_out", "one_form")
-    answers = [Completion(messages, said_by_assistant(answer)) for messages, answer in pairs]
-    figure = kept_figure("general_nll", model, adapter, answers, budget)
+    figure = kept_figure("general_nll", model, adapter, general, budget)
     with tempfile.TemporaryDirectory() as scratch:
         save_adapter(scratch, adapter, base_model=model.name)
         blob = await blobs.put(pack(Path(scratch)))
@@ -86,7 +86,7 @@ async def import_adapter(
         alpha=adapter.alpha,
         targets=sorted({target for _, target in adapter.tensors}),
     )
-    events = _events(trained, figure, len(answers), serving)
+    events = _events(trained, figure, len(general), serving)
     if row is None:
         events.insert(0, _created(trained, name, tenant))
     stream = f"adapter-{adapter_id}"

@@ -22,7 +22,7 @@ OLDER = 24
 ALIKE = 0.9
 """Jaccard similarity of 5-character shingles from which two answers to one question say the same."""
 SHINGLE = 5
-FOLDS = 3
+FOLDS = 2
 """Parts of the lessons, each judged by an adapter that did not learn it."""
 FORMAT = "liminal.dataset.v1"
 

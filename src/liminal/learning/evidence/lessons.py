@@ -43,11 +43,15 @@ class Lesson:
 
     @property
     def example(self) -> Example:
-        """What the trainer gets: DPO where there is a pair, KTO for a bare dislike, else SFT."""
+        """What the trainer gets: SFT on a correction or a like, DPO on a choice, KTO for a bare dislike.
+
+        A correction is learned by itself: what it corrects is the model's own likeliest answer, which every
+        likelier correction drives out; docs/decisions.md has the figures.
+        """
         if self.wanted is None:
             assert self.unwanted is not None
             return Judgement(self.prompt, said_by_assistant(self.unwanted), False)
-        if self.unwanted is None:
+        if self.method == "sft":
             return Completion(self.prompt, said_by_assistant(self.wanted))
         return Preference(self.prompt, said_by_assistant(self.wanted), said_by_assistant(self.unwanted))
 
@@ -56,7 +60,7 @@ class Lesson:
         """The loss that learns it."""
         if self.wanted is None:
             return "kto"
-        return "sft" if self.unwanted is None else "dpo"
+        return "sft" if self.unwanted is None or self.kind == "corrected" else "dpo"
 
     def as_json(self) -> dict[str, Any]:
         """Its words, to be sealed."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from liminal.engine.peft import Adapter
-from liminal.engine.training import BASE, BaseModel, Completion, Mixture, score
+from liminal.engine.training import BASE, BaseModel, Completion, Mixture, drift, score
 from liminal.learning.evidence.dataset import FOLDS, DataSet
 from liminal.learning.evidence.lessons import Lesson, said_by_assistant
 from liminal.learning.gate.general import General
@@ -27,6 +27,10 @@ RESAMPLES = 10_000
 HALF_LIFE = 6
 """Lessons after which one counts half here; fewer than in training: the gate asks what is wanted now."""
 ROUNDING = 1e-9
+JUDGED = 24
+"""Lessons that are judged, the newest: what came before counts a sixteenth and less."""
+STANDARD_ERRORS = 2.0
+"""Half the width of the interval that a figure of general answers is reported with."""
 
 
 @dataclass(frozen=True)
@@ -114,39 +118,57 @@ def _judge_lessons(
     data: DataSet,
     learned_before: set[UUID],
 ) -> list[Judged]:
-    names = list(adapters)
-    mixtures: list[Mixture] = [BASE if serving is None else [(serving, 1.0)]]
-    mixtures += [[(adapters[name], 1.0)] for name in names]
-    wanted = [(i, item) for i, item in enumerate(data.lessons) if item.wanted is not None]
-    paired = [number for number, (_, item) in enumerate(wanted) if item.unwanted is not None]
-    texts = [Completion(item.prompt, said_by_assistant(item.wanted or "")) for _, item in wanted]
-    texts += [Completion(wanted[n][1].prompt, said_by_assistant(wanted[n][1].unwanted or "")) for n in paired]
-    if not texts:
-        return []
-    scores = score(model, texts, mixtures, micro_tokens=MICRO_TOKENS)
-    margins = {
-        number: scores.logps[:, number] - scores.logps[:, len(wanted) + place]
-        for place, number in enumerate(paired)
-    }
     folds, recency = data.folds(), data.recency(HALF_LIFE)
-    line = {name: 1 + index for index, name in enumerate(names)}
-    candidate = line[CANDIDATE]
+    wanted = [(place, item) for place, item in enumerate(data.lessons) if item.wanted is not None][-JUDGED:]
+    if not wanted:
+        return []
+    serves: Mixture = BASE if serving is None else [(serving, 1.0)]
+    lessons = [item for _, item in wanted]
+    likelihoods = _Likelihoods(model, lessons, serves, [(adapters[CANDIDATE], 1.0)])
+    own = [adapters.get(fold_name(folds[place])) for place, _ in wanted]
+    after = likelihoods.unlearned(own)
     return [
         Judged(
             lesson=item,
             weight=recency[place],
-            before=float(scores.nll[0, number]),
-            after=(
-                float(scores.nll[own, number])
-                if (own := line.get(fold_name(folds[place]))) is not None
-                else None
-            ),
-            kept_before=bool(margins[number][0] > 0) if number in margins else None,
-            kept_after=bool(margins[number][candidate] > 0) if number in margins else None,
+            before=float(likelihoods.before[number]),
+            after=after[number],
+            kept_before=None if margin is None else margin[0] > 0,
+            kept_after=None if margin is None else margin[1] > 0,
             fresh=not learned_before & set(item.feedback_ids),
         )
-        for number, (place, item) in enumerate(wanted)
+        for number, ((place, item), margin) in enumerate(zip(wanted, likelihoods.margins, strict=True))
     ]
+
+
+class _Likelihoods:
+    """What the gate's mixtures make of each lesson; nothing is run that no figure asks for."""
+
+    def __init__(
+        self, model: BaseModel, lessons: Sequence[Lesson], serves: Mixture, candidate: Mixture
+    ) -> None:
+        self._model = model
+        self._texts = [Completion(item.prompt, said_by_assistant(item.wanted or "")) for item in lessons]
+        said = [item.unwanted for item in lessons]
+        paired = [number for number, text in enumerate(said) if text is not None]
+        others = [Completion(lessons[n].prompt, said_by_assistant(said[n] or "")) for n in paired]
+        scores = score(model, [*self._texts, *others], [serves, candidate], micro_tokens=MICRO_TOKENS)
+        self.before = scores.nll[0, : len(lessons)]
+        self.margins: list[tuple[float, float] | None] = [None] * len(lessons)
+        for place, number in enumerate(paired):
+            before, after = scores.logps[:, number] - scores.logps[:, len(lessons) + place]
+            self.margins[number] = (float(before), float(after))
+
+    def unlearned(self, own: Sequence[Adapter | None]) -> list[float | None]:
+        """NLL a token of each lesson's wanted answer under the adapter that did not learn it."""
+        found: list[float | None] = [None] * len(own)
+        for adapter in {one.content_hash: one for one in own if one is not None}.values():
+            numbers = [n for n, one in enumerate(own) if one is not None and one is adapter]
+            texts = [self._texts[number] for number in numbers]
+            nll = score(self._model, texts, [[(adapter, 1.0)]], micro_tokens=MICRO_TOKENS).nll[0]
+            for number, value in zip(numbers, nll, strict=True):
+                found[number] = float(value)
+        return found
 
 
 def regressions_figure(pairs: Sequence[Judged], allowed: int) -> Figure:
@@ -220,13 +242,20 @@ def kept_figure(
 ) -> Figure:
     """What a candidate forgot: the likelihood of general answers, a token, may fall by the share ``budget``.
 
-    Not the share of the NLL: a base model that knows its general answers by heart has an NLL near zero, of
-    which a share is less than the noise of summation.
+    What falls is the mean over all that the base might have said (KL), not over the words that it happened to
+    say: greedy words are likelier still to a model that grew surer of itself, which would hide what it
+    forgot. ``low`` and ``high`` are the candidate's figure as far as so many answers tell it.
     """
-    base, new = score(model, general, [BASE, [(candidate, 1.0)]], micro_tokens=MICRO_TOKENS).mean_nll
+    found = drift(model, general, [[(candidate, 1.0)]], micro_tokens=MICRO_TOKENS)
+    tokens, kl = found.tokens.sum(), found.kl[0]
+    base, lost = float(found.entropy.sum() / tokens), float(kl.sum() / tokens)
+    # of a ratio of sums over answers, by its linear part
+    error = STANDARD_ERRORS * float(np.sqrt(((kl - lost * found.tokens) ** 2).sum()) / tokens)
     return Figure(
         name=name,
-        candidate=float(new),
-        baseline=float(base),
-        passed=bool(np.exp(base - new) >= 1 - budget),
+        candidate=base + lost,
+        baseline=base,
+        low=base + lost - error,
+        high=base + lost + error,
+        passed=bool(np.exp(-lost) >= 1 - budget),
     )

@@ -21,9 +21,9 @@ from liminal.storage.blobs import BlobStore
 from liminal.storage.vault import Vault
 
 FORMAT = "liminal.gate.v1"
-LESSONS = 4
+LESSONS = 3
 """Lessons of the owner's shown, the newest; each answered by an adapter of the run that did not learn it."""
-GENERAL = 4
+GENERAL = 2
 """General questions shown, answered by the candidate itself."""
 
 
@@ -66,12 +66,16 @@ async def _of_lessons(
     if not shown:
         return []
     keys = await vault.make_keys({str(item.lesson.owner) for item in shown})
-    before = await bench.decode([item.lesson.prompt for item in shown], serving)
+    said = await bench.decode_each(
+        [
+            (item.lesson.prompt, adapter)
+            for item in shown
+            for adapter in (serving, adapters[fold_name(folds[item.lesson.id])])
+        ]
+    )
     found: list[dict[str, Any]] = []
-    for item, said in zip(shown, before, strict=True):
-        adapter = adapters[fold_name(folds[item.lesson.id])]
-        after = (await bench.decode([item.lesson.prompt], adapter))[0]
-        words = {"prompt": item.lesson.prompt, "before": said, "after": after, "wanted": item.lesson.wanted}
+    for item, before, after in zip(shown, said[0::2], said[1::2], strict=True):
+        words = {"prompt": item.lesson.prompt, "before": before, "after": after, "wanted": item.lesson.wanted}
         owner = str(item.lesson.owner)
         context = report_context(run.id, owner, str(item.lesson.id))
         found.append(
@@ -83,10 +87,10 @@ async def _of_lessons(
 async def _of_general(bench: Workbench, candidate: Adapter, serving: Adapter | None) -> list[dict[str, Any]]:
     chosen = (await bench.general("held_out")).told[:GENERAL]
     prompts = [cast(Prompt, item.prompt) for item in chosen]
-    before, after = await bench.decode(prompts, serving), await bench.decode(prompts, candidate)
+    said = await bench.decode_each([(prompt, own) for prompt in prompts for own in (serving, candidate)])
     return [
         {"kind": "general", "prompt": prompt, "before": old, "after": new, "wanted": _text(item)}
-        for item, prompt, old, new in zip(chosen, prompts, before, after, strict=True)
+        for item, prompt, old, new in zip(chosen, prompts, said[0::2], said[1::2], strict=True)
     ]
 
 

@@ -16,7 +16,6 @@ from liminal.learning.adapters.withdrawal import cancel_run, roll_back, taint
 from liminal.learning.evidence.dataset import DataSet, compose, feedback_of, seal
 from liminal.learning.evidence.lessons import Lesson
 from liminal.learning.evidence.taught import gone_among, lessons_among, lessons_of_account
-from liminal.learning.gate.general import COUNTS
 from liminal.learning.training import recipe
 from liminal.learning.training.pausing import learns_from
 from liminal.learning.training.runs import ACTOR, run_id_of
@@ -188,7 +187,6 @@ class Planner:
                 blob=BlobRef(hash=blob.hash, size=blob.size),
                 examples=len(data.lessons),
                 held_out=data.taught,
-                replay=sum(COUNTS["train"].values()),
                 methods=methods,
                 refused=dict(data.refused),
             ),

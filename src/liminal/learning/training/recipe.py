@@ -45,10 +45,10 @@ def settings_for(data: DataSet) -> TrainConfig:
     return dataclasses.replace(CONFIG, epochs=1, max_steps=STEPS, batch_size=batch_size)
 
 
-def times_of(data: DataSet, kept: Sequence[bool]) -> list[int]:
-    """How often each of the lessons that are kept is shown in a run, by its recency; their sum fills it."""
+def times_of(data: DataSet, kept: Sequence[bool], steps: int) -> list[int]:
+    """How often each of the lessons that are kept is shown, by its recency; their sum fills the steps."""
     weights = [weight for weight, chosen in zip(data.recency(HALF_LIFE), kept, strict=True) if chosen]
-    places = STEPS * settings_for(data).batch_size
+    places = steps * settings_for(data).batch_size
     exact = [places * weight / sum(weights) for weight in weights]
     times = [math.floor(value) for value in exact]
     # largest remainders; of equal ones the newest
@@ -66,21 +66,23 @@ def fold_name(fold: int) -> str:
 def jobs(data: DataSet, replay: Sequence[Completion]) -> dict[str, Lesson]:
     """What is trained in the same batches: the candidate, and an adapter for each fold that lacks it.
 
-    A fold whose removal would leave nothing to say is not trained: its lessons are not judged.
+    Those that judge learn half of the lessons in half of the steps, so both together
+    cost what the candidate does. A fold whose removal would leave nothing to say is not trained: its lessons
+    are not judged.
     """
     folds = data.folds()
-    found = {CANDIDATE: _learned(data, [True] * len(folds), replay)}
+    found = {CANDIDATE: _learned(data, [True] * len(folds), replay, STEPS)}
     for fold in range(FOLDS):
         kept = [own != fold for own in folds]
         says = [lesson.wanted is not None for lesson in data.lessons]
         if not all(kept) and any(map(min, kept, says)):
-            found[fold_name(fold)] = _learned(data, kept, replay)
+            found[fold_name(fold)] = _learned(data, kept, replay, STEPS // FOLDS)
     return found
 
 
-def _learned(data: DataSet, kept: Sequence[bool], replay: Sequence[Completion]) -> Lesson:
+def _learned(data: DataSet, kept: Sequence[bool], replay: Sequence[Completion], steps: int) -> Lesson:
     examples = [lesson.example for lesson, chosen in zip(data.lessons, kept, strict=True) if chosen]
-    return Lesson(examples, replay, times=times_of(data, kept))
+    return Lesson(examples, replay, times=times_of(data, kept, steps))
 
 
 def as_hyperparameters(config: TrainConfig) -> dict[str, Any]:

@@ -11,10 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from liminal.engine.peft import Adapter
-from liminal.engine.training import BASE, BaseModel, Completion, Mixture, score
+from liminal.engine.training import BaseModel, Completion, Mixture, drift
 from liminal.learning.gate.general import General
 from liminal.learning.training.recipe import CANDIDATE, MICRO_TOKENS
 
@@ -45,7 +43,7 @@ def with_strength(
     if len(scales) == 1:
         return dict(adapters)
     candidate = adapters[CANDIDATE]
-    mixtures: list[Mixture] = [BASE, *([(candidate, scale)] for scale in scales)]
+    mixtures: list[Mixture] = [[(candidate, scale)] for scale in scales]
     scale = min(
         strongest(scales, _lost(model, general.one_form, mixtures), ONE_FORM_BUDGET),
         strongest(scales, _lost(model, general.told, mixtures), TOLD_BUDGET),
@@ -54,5 +52,4 @@ def with_strength(
 
 
 def _lost(model: BaseModel, general: Sequence[Completion], mixtures: Sequence[Mixture]) -> list[float]:
-    base, *scaled = score(model, general, mixtures, micro_tokens=MICRO_TOKENS).mean_nll
-    return [float(1 - np.exp(base - nll)) for nll in scaled]
+    return drift(model, general, mixtures, micro_tokens=MICRO_TOKENS).lost.tolist()

@@ -1,0 +1,1 @@
+"""What the benches of learning teach: everyday questions, and habits with their checkers and correctors."""
