@@ -57,6 +57,9 @@ def train_command(
     rank: Annotated[int, typer.Option(help="LoRA's r.")] = DEFAULT.rank,
     alpha: Annotated[float, typer.Option(help="LoRA's α.")] = DEFAULT.alpha,
     targets: Annotated[str, typer.Option(help="Linears to adapt, with commas.")] = ",".join(TARGETS),
+    layers: Annotated[
+        int | None, typer.Option(help="Adapt the last layers alone: faster.", min=1)
+    ] = DEFAULT.layers,
     learning_rate: Annotated[
         float, typer.Option("--lr", help="AdamW's largest rate.")
     ] = DEFAULT.learning_rate,
@@ -88,6 +91,7 @@ def train_command(
         rank=rank,
         alpha=alpha,
         targets=tuple(name.strip() for name in targets.split(",")),
+        layers=layers,
         learning_rate=learning_rate,
         schedule=schedule.value,
         epochs=epochs,
