@@ -21,7 +21,7 @@ from liminal.engine.config import ModelConfig
 from liminal.engine.gpu_attention import decode_attention, supported
 from liminal.engine.model import attend, embed, layer_forward, rms_norm, unembed
 from liminal.engine.params import Gates, Lora, LoraPair, Params
-from liminal.engine.rope import angles
+from liminal.engine.rope import layer_angles
 from liminal.engine.zeros import unwritten_zeros
 
 BLOCK = 256
@@ -134,7 +134,7 @@ def _extend(
     gates: Gates | None,
 ) -> tuple[jax.Array, Cache]:
     """Hidden states [B, T, D] of new tokens, and the cache that includes them."""
-    rotation = angles(config, positions)
+    rotations = layer_angles(config, positions)
     x = embed(params, tokens)
     keys, values = list(cache.keys), list(cache.values)
     for index, layer in enumerate(params.layers):
@@ -153,7 +153,7 @@ def _extend(
             return whole_attention(q, rows_of(keys[index]), rows_of(values[index]), positions, window)
 
         rows = None if lora is None else lora[index]
-        x = layer_forward(layer, config, index, x, rotation, attention, rows, gates)
+        x = layer_forward(layer, config, index, x, rotations[index], attention, rows, gates)
     return x, Cache(tuple(keys), tuple(values))
 
 

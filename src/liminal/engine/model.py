@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from liminal.engine import kernels
 from liminal.engine.config import ModelConfig
 from liminal.engine.params import PAGE, Gates, Layer, Linear, Lora, LoraPair, PageGates, Params
-from liminal.engine.rope import angles, rotate
+from liminal.engine.rope import layer_angles, rotate
 
 QUERY_BLOCKS, LEAST_BLOCK = 4, 128
 """Blocks of queries in a whole sequence's attention, and their least size."""
@@ -173,18 +173,34 @@ def layer_forward(
     if layer.q_norm is not None and layer.k_norm is not None:
         q = rms_norm(q, layer.q_norm, config.norm_eps)
         k = rms_norm(k, layer.k_norm, config.norm_eps)
+    if config.query_scale != 1.0:
+        q = q * jnp.asarray(config.query_scale, q.dtype)
     if config.rotary[index]:
         q, k = rotate(q, *rotation), rotate(k, *rotation)
     mixed = attention(q, k, v).reshape(batch, length, config.heads * config.head_dim)
-    x = x + adapted(layer.o_proj, "o_proj", mixed, lora, gates)
+    x = x + _out(adapted(layer.o_proj, "o_proj", mixed, lora, gates), layer.attention_out_norm, config)
     h = rms_norm(x, layer.post_norm, config.norm_eps)
     gate = adapted(layer.gate_proj, "gate_proj", h, lora, gates)
     up = adapted(layer.up_proj, "up_proj", h, lora, gates)
-    return x + adapted(layer.down_proj, "down_proj", jax.nn.silu(gate) * up, lora, gates)
+    down = adapted(layer.down_proj, "down_proj", _activation(gate, config) * up, lora, gates)
+    return x + _out(down, layer.mlp_out_norm, config)
+
+
+def _out(y: jax.Array, norm: jax.Array | None, config: ModelConfig) -> jax.Array:
+    return y if norm is None else rms_norm(y, norm, config.norm_eps)
+
+
+def _activation(gate: jax.Array, config: ModelConfig) -> jax.Array:
+    return jax.nn.silu(gate) if config.activation == "silu" else jax.nn.gelu(gate, approximate=True)
 
 
 def embed(params: Params, tokens: jax.Array) -> jax.Array:
     """Token embeddings: int32 [...] → [..., D]; an int8 table is dequantised row by row."""
+    rows = _looked_up(params, tokens)
+    return rows if params.embed_scale == 1.0 else rows * jnp.asarray(params.embed_scale, rows.dtype)
+
+
+def _looked_up(params: Params, tokens: jax.Array) -> jax.Array:
     rows = params.embed.weight[tokens]
     if params.embed.scale is None:
         return rows
@@ -225,7 +241,7 @@ def through_layers(
     The other arguments are those of hidden_states. Layers below the first adapter give the same in every
     pass: a trainer takes what leaves them from an earlier one.
     """
-    rotation = angles(config, positions)
+    rotations = layer_angles(config, positions)
     masks = {window: segment_mask(segments, positions, window) for window in set(config.windows)}
     for index, layer in list(enumerate(params.layers))[first:last]:
 
@@ -237,7 +253,7 @@ def through_layers(
             def attention(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
                 return attend_causal(q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask)
 
-            return layer_forward(layer, config, index, x, rotation, attention, rows, gates)
+            return layer_forward(layer, config, index, x, rotations[index], attention, rows, gates)
 
         step = jax.checkpoint(body) if remat else body
         x = step(layer, x, None if lora is None else lora[index])

@@ -58,8 +58,8 @@ def expected_tensors(config: ModelConfig) -> dict[str, tuple[int, ...]]:
             shapes[f"{prefix}{name}.weight"] = (out, inner)
             if biased.get(name, config.mlp_bias):
                 shapes[f"{prefix}{name}.bias"] = (out,)
-        shapes[f"{prefix}input_layernorm.weight"] = (hidden,)
-        shapes[f"{prefix}post_attention_layernorm.weight"] = (hidden,)
+        for name in config.norms.values():
+            shapes[f"{prefix}{name}.weight"] = (hidden,)
         if config.qk_norm:
             shapes[f"{prefix}self_attn.q_norm.weight"] = (config.head_dim,)
             shapes[f"{prefix}self_attn.k_norm.weight"] = (config.head_dim,)
@@ -161,11 +161,17 @@ def load_params(folder: str | Path, config: ModelConfig, dtype: Any = jnp.float3
         if stored.file not in handles:
             handles[stored.file] = safe_open(stored.file, framework="numpy")
         try:
-            return jnp.asarray(handles[stored.file].get_tensor(name), dtype)
+            value = jnp.asarray(handles[stored.file].get_tensor(name), dtype)
+            return value + 1 if adds_one(config, name) else value
         except (SafetensorError, OSError) as error:
             raise ModelInvalid(f"tensor {name} cannot be read: {error}") from error
 
     return build_params(config, tensor, found)
+
+
+def adds_one(config: ModelConfig, name: str) -> bool:
+    """Whether a folder stores a tensor less one: Gemma's norms multiply by 1 + w."""
+    return config.family == "gemma3_text" and name.endswith("norm.weight")
 
 
 def build_params(config: ModelConfig, tensor: Any, names: Mapping[str, Any]) -> Params:
@@ -177,17 +183,17 @@ def build_params(config: ModelConfig, tensor: Any, names: Mapping[str, Any]) -> 
 
     def layer(index: int) -> Layer:
         prefix = f"model.layers.{index}."
-        return Layer(
-            input_norm=tensor(f"{prefix}input_layernorm.weight"),
-            post_norm=tensor(f"{prefix}post_attention_layernorm.weight"),
-            q_norm=tensor(f"{prefix}self_attn.q_norm.weight") if config.qk_norm else None,
-            k_norm=tensor(f"{prefix}self_attn.k_norm.weight") if config.qk_norm else None,
-            **{target: linear(prefix + module_path(target)) for target in TARGETS},
-        )
+        parts: dict[str, Any] = {
+            field: tensor(f"{prefix}{name}.weight") for field, name in config.norms.items()
+        }
+        for name in ("q_norm", "k_norm"):
+            parts[name] = tensor(f"{prefix}self_attn.{name}.weight") if config.qk_norm else None
+        parts |= {target: linear(prefix + module_path(target)) for target in TARGETS}
+        return Layer(**parts)
 
     layers = tuple(layer(index) for index in range(config.layers))
     head = None if config.tied else linear("lm_head")
-    return Params(linear("model.embed_tokens"), layers, tensor("model.norm.weight"), head)
+    return Params(linear("model.embed_tokens"), layers, tensor("model.norm.weight"), head, config.embed_scale)
 
 
 def named_tensors(config: ModelConfig, params: Params) -> dict[str, jax.Array]:
@@ -198,8 +204,8 @@ def named_tensors(config: ModelConfig, params: Params) -> dict[str, jax.Array]:
     }
     for index, layer in enumerate(params.layers):
         prefix = f"model.layers.{index}."
-        named[f"{prefix}input_layernorm.weight"] = layer.input_norm
-        named[f"{prefix}post_attention_layernorm.weight"] = layer.post_norm
+        for field, name in config.norms.items():
+            named[f"{prefix}{name}.weight"] = getattr(layer, field)
         if layer.q_norm is not None and layer.k_norm is not None:
             named[f"{prefix}self_attn.q_norm.weight"] = layer.q_norm
             named[f"{prefix}self_attn.k_norm.weight"] = layer.k_norm
@@ -230,7 +236,10 @@ def save_model(
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     kind = np.dtype(dtype)
-    named = {name: np.asarray(value).astype(kind) for name, value in named_tensors(config, params).items()}
+    named = {
+        name: np.asarray(value - 1 if adds_one(config, name) else value).astype(kind)
+        for name, value in named_tensors(config, params).items()
+    }
     shards: list[dict[str, Array]] = [{}]
     for name, value in named.items():
         if shards[-1] and sum(item.nbytes for item in shards[-1].values()) + value.nbytes > shard_bytes:
