@@ -12,6 +12,7 @@ import ctypes
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,12 @@ _API = ir.LiteralStructType([*_START, *_METADATA.elements[1:], *[POINTER] * 18])
 _SCHEDULE = ir.LiteralStructType([*_START, POINTER, POINTER, POINTER])
 _SCHEDULE_TASK = 15
 """Where XLA_FFI_ThreadPool_Schedule stands in the table of functions."""
-_STATE = ir.LiteralStructType([I32, I32, I32, POINTER, _SCHEDULE])
-"""Of one call: the next part, parts done, who holds the state, the frame, how a task is asked for."""
+_STATE = ir.LiteralStructType([I32, I32, I32, POINTER, _SCHEDULE, I32])
+"""Of one call: the next part, parts done, who holds the state, the frame, how a task is asked for, turns."""
+_STATE_BYTES = 72
+"""After them stands how many parts each phase has."""
+LOOKS = 64
+"""At the parts done before a waiting thread lets others have its core."""
 
 MOST_THREADS = 8
 """That share one call; more wait for memory."""
@@ -117,11 +122,12 @@ class Code(ir.IRBuilder):
 class Buffer:
     """An array that a function was given: its memory and its shape."""
 
-    def __init__(self, code: Code, frame: Value, listed: int, index: int) -> None:
+    def __init__(self, code: Code, frame: Value, listed: int, index: int | Value) -> None:
         """The array number ``index`` among the arguments (``listed`` = 5) or the results (6) of a frame."""
         self._code = code
         pointers = code.fetch(code.field(frame, _FRAME, listed, 4), POINTER)
-        own = code.fetch(code.at(pointers, number(index), POINTER), POINTER)
+        place = number(index) if isinstance(index, int) else index
+        own = code.fetch(code.at(pointers, place, POINTER), POINTER)
         self.data = code.fetch(code.field(own, _BUFFER, 3), POINTER)
         self._shape = code.fetch(code.field(own, _BUFFER, 5), POINTER)
 
@@ -130,38 +136,76 @@ class Buffer:
         return self._code.load(self._code.at(self._shape, number(axis), I64), typ=I64)
 
 
+class Call:
+    """What one call of a function was given, as the code sees it that runs in it."""
+
+    def __init__(self, code: Code, frame: Value, turn: Value) -> None:
+        """``turn``: how often the phases were gone through before."""
+        self._code, self._frame, self.turn = code, frame, turn
+
+    def given(self, index: int | Value) -> Buffer:
+        """An argument."""
+        return Buffer(self._code, self._frame, 5, index)
+
+    def result(self, index: int | Value) -> Buffer:
+        """A result."""
+        return Buffer(self._code, self._frame, 6, index)
+
+
 Body = Callable[[Code, Sequence[Buffer], Buffer, Value], None]
-"""Writes what computes one part: (code, arguments, result, number of the part)."""
+"""Writes what computes a part of a function that has one phase: (code, arguments, result, its number)."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Work in parts that may be done at once; the next phase begins when all are done.
+
+    Attributes:
+      parts: writes how many there are; asked once a call.
+      body: writes what computes one, by its number.
+    """
+
+    parts: Callable[[Code, Call], Value]
+    body: Callable[[Code, Call, Value], None]
 
 
 class Native:
-    """One function: a part of the work written by ``body``, done for each of ``parts`` on several threads.
+    """One function: its phases, one after the other, ``turns`` times over, on several threads.
 
-    The thread that calls, and tasks in XLA's own pool, take one part after the other; the caller waits for
-    the parts that a task has begun, never for a task that has not: all threads of the pool may be waiting.
+    The thread that calls, and tasks in XLA's own pool, take one part after the other; everyone waits for
+    parts that another has begun, never for a task that has not: all threads of the pool may be waiting.
     """
 
-    def __init__(self, name: str, arguments: int, parts: int, body: Body) -> None:
+    def __init__(
+        self, name: str, phases: Sequence[Phase], turns: Callable[[Code, Call], Value] | None = None
+    ) -> None:
         """Nothing is compiled yet."""
-        self.name, self.parts = name, parts
-        self.helpers = min(os.cpu_count() or 1, parts, MOST_THREADS) - 1
+        self.name, self.phases = name, phases
+        self.helpers = min(os.cpu_count() or 1, MOST_THREADS) - 1
         self.module = ir.Module(name)
         self.module.triple = binding.get_default_triple()
-        part = self._part(arguments, body)
-        claim, leave = self._claim(part), self._leave()
-        self._entry(claim, leave, self._task(claim, leave))
+        parts = [self._part(place, phase) for place, phase in enumerate(phases)]
+        claim, leave = self._claim(parts), self._leave()
+        self._entry(claim, leave, self._task(claim, leave), turns)
 
-    def register(self) -> None:
-        """Compile it for this processor and make it known to JAX under its name."""
+    def register(self, wide: bool = True) -> None:
+        """Compile it for this processor and make it known to JAX under its name.
+
+        ``wide``: with vectors of 64 bytes, if the processor has them.
+        """
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         target = binding.Target.from_default_triple()
-        features = binding.get_host_cpu_features().flatten()
+        has = dict(binding.get_host_cpu_features())
+        processor = binding.get_host_cpu_name()
         if binding.get_default_triple().startswith("x86_64"):
-            features += (
-                ",-prefer-256-bit"  # half the width, which LLVM likes where that once kept the clock up
-            )
-        machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
+            # half the width, which LLVM likes where that once kept the clock up
+            has["prefer-256-bit"] = False
+            if not wide:
+                has |= dict.fromkeys((name for name in has if name.startswith("avx512")), False)
+                processor = "haswell"
+        features = ",".join(f"{'+' if there else '-'}{name}" for name, there in has.items())
+        machine = target.create_target_machine(processor, features, opt=3, jit=True)
         module = binding.parse_assembly(str(self.module))
         module.verify()
         compiled = binding.create_mcjit_compiler(module, machine)
@@ -177,31 +221,75 @@ class Native:
         function.linkage = "internal" if suffix else ""
         return function, Code(function.append_basic_block())
 
-    def _part(self, arguments: int, body: Body) -> Any:
-        function, code = self._function(".part", NOTHING, POINTER, I64)
-        frame, part = function.args
-        given = [Buffer(code, frame, 5, index) for index in range(arguments)]
-        body(code, given, Buffer(code, frame, 6, 0), part)
+    def _part(self, place: int, phase: Phase) -> Any:
+        function, code = self._function(f".part{place}", NOTHING, POINTER, I64, I64)
+        frame, part, turn = function.args
+        phase.body(code, Call(code, frame, turn), part)
         code.ret_void()
         return function
 
-    def _claim(self, part: Any) -> Any:
-        """Take parts until there are none."""
+    def _claim(self, parts: Sequence[Any]) -> Any:
+        """Take parts until there are none, each phase's after all of the one before."""
         function, code = self._function(".claim", NOTHING, POINTER)
-        (state,), one = function.args, number(1, I32)
-        head, inside, after = (code.append_basic_block() for _ in range(3))
+        (state,) = function.args
+        turns = code.zext(code.fetch(code.field(state, _STATE, 5), I32), I64)
+        sizes = [code.fetch(_count(code, state, place), I32) for place in range(len(parts))]
+
+        def turn(index: Value, before: Value) -> list[Value]:
+            for part, size in zip(parts, sizes, strict=True):
+                end = code.add(before, size)
+                self._take(code, state, part, (before, end), index)
+                self._wait(code, state, end)
+                before = end
+            return [before]
+
+        code.loop(turns, 1, turn, number(0, I32))
+        code.ret_void()
+        return function
+
+    def _take(self, code: Code, state: Value, part: Any, span: tuple[Value, Value], turn: Value) -> None:
+        """Do parts whose numbers lie in the span for as long as nobody else has begun them."""
+        next_one, one = code.field(state, _STATE, 0), number(1, I32)
+        head, trying, inside, after = (code.append_basic_block() for _ in range(4))
         code.branch(head)
         code.position_at_end(head)
-        mine = code.atomic_rmw("add", code.field(state, _STATE, 0), one, "monotonic")
-        code.cbranch(code.icmp_unsigned("<", mine, number(self.parts, I32)), inside, after)
+        mine = code.load_atomic(next_one, "monotonic", 4, typ=I32)
+        code.cbranch(code.icmp_unsigned("<", mine, span[1]), trying, after)
+        code.position_at_end(trying)
+        won = code.extract_value(
+            code.cmpxchg(next_one, mine, code.add(mine, one), "monotonic", "monotonic"), 1
+        )
+        code.cbranch(won, inside, head)
         code.position_at_end(inside)
         frame = code.fetch(code.field(state, _STATE, 3), POINTER)
-        code.call(part, [frame, code.zext(mine, I64)])
+        code.call(part, [frame, code.zext(code.sub(mine, span[0]), I64), turn])
         code.atomic_rmw("add", code.field(state, _STATE, 1), one, "release")
         code.branch(head)
         code.position_at_end(after)
-        code.ret_void()
-        return function
+
+    def _wait(self, code: Code, state: Value, end: Value) -> None:
+        """Until ``end`` parts are done in all."""
+        before = code.block
+        head, waiting, yielding, again, after = (code.append_basic_block() for _ in range(5))
+        code.branch(head)
+        code.position_at_end(head)
+        looks = code.phi(I32)
+        done = code.load_atomic(code.field(state, _STATE, 1), "acquire", 4, typ=I32)
+        code.cbranch(code.icmp_unsigned("<", done, end), waiting, after)
+        code.position_at_end(waiting)
+        if self.module.triple.startswith("x86_64"):
+            code.call(code.external("llvm.x86.sse2.pause", NOTHING), [])
+        more = code.add(looks, number(1, I32))
+        often = code.icmp_unsigned("==", code.and_(more, number(LOOKS - 1, I32)), number(0, I32))
+        code.cbranch(often, yielding, again)
+        code.position_at_end(yielding)  # whoever has the last part may need this very core
+        code.call(code.external("sched_yield", I32), [])
+        code.branch(again)
+        code.position_at_end(again)
+        code.branch(head)
+        looks.add_incoming(number(0, I32), before)
+        looks.add_incoming(more, again)
+        code.position_at_end(after)
 
     def _leave(self) -> Any:
         """Let go of the state; the last who does frees it."""
@@ -220,7 +308,9 @@ class Native:
         code.ret_void()
         return function
 
-    def _entry(self, claim: Any, leave: Any, task: Any) -> None:
+    def _entry(
+        self, claim: Any, leave: Any, task: Any, turns: Callable[[Code, Call], Value] | None
+    ) -> None:
         """What XLA calls: with an extension it asks which interface this is, else it wants the work done."""
         function, code = self._function("", POINTER, POINTER)
         (frame,) = function.args
@@ -230,10 +320,16 @@ class Native:
             for place, version in enumerate(ABI, 2):
                 code.store(number(version, I32), code.field(metadata, _METADATA, 1, place))
             code.ret(NULL)
-        state = code.call(code.external("malloc", POINTER, I64), [number(64)])
+        size = _STATE_BYTES + 4 * len(self.phases)
+        state = code.call(code.external("malloc", POINTER, I64), [number(size)])
         for place, value in enumerate((0, 0, 1 + self.helpers)):
             code.store(number(value, I32), code.field(state, _STATE, place))
         code.store(frame, code.field(state, _STATE, 3))
+        call = Call(code, frame, number(0))
+        often = number(1) if turns is None else turns(code, call)
+        code.store(code.trunc(often, I32), code.field(state, _STATE, 5))
+        for place, phase in enumerate(self.phases):
+            code.store(code.trunc(phase.parts(code, call), I32), _count(code, state, place))
         context = code.fetch(code.field(frame, _FRAME, 3), POINTER)
         for place, value in enumerate((number(40), NULL, context, task, state)):
             code.store(value, code.field(state, _STATE, 4, place))
@@ -245,17 +341,13 @@ class Native:
             with code.if_then(_is_set(code, refused)):  # no pool: the caller does it all
                 code.call(leave, [state])
         code.call(claim, [state])
-        head, waiting, after = (code.append_basic_block() for _ in range(3))
-        code.branch(head)
-        code.position_at_end(head)
-        done = code.load_atomic(code.field(state, _STATE, 1), "acquire", 4, typ=I32)
-        code.cbranch(code.icmp_unsigned("<", done, number(self.parts, I32)), waiting, after)
-        code.position_at_end(waiting)  # whoever has the last part may need this very core
-        code.call(code.external("sched_yield", I32), [])
-        code.branch(head)
-        code.position_at_end(after)
         code.call(leave, [state])
         code.ret(NULL)
+
+
+def _count(code: Code, state: Value, phase: int) -> Value:
+    """Where the state has how many parts a phase has."""
+    return code.at(state, number(_STATE_BYTES // 4 + phase), I32)
 
 
 def _is_set(code: Code, pointer: Value) -> Value:

@@ -41,6 +41,27 @@ def spread(code: Code, value: Value) -> Value:
     return code.shuffle_vector(one, none, every(0, INTS))
 
 
+def lower(code: Code, vector: Value) -> Value:
+    """The first half of the lanes."""
+    return _lanes(code, vector, 0, vector.type.count // 2)
+
+
+def upper(code: Code, vector: Value) -> Value:
+    """The second half of the lanes."""
+    return _lanes(code, vector, vector.type.count // 2, vector.type.count // 2)
+
+
+def _lanes(code: Code, vector: Value, first: int, count: int) -> Value:
+    lanes = ir.Constant(ir.VectorType(I32, count), list(range(first, first + count)))
+    return code.shuffle_vector(vector, vector, lanes)
+
+
+def joined(code: Code, first: Value, second: Value) -> Value:
+    """Two vectors side by side."""
+    count = 2 * first.type.count
+    return code.shuffle_vector(first, second, ir.Constant(ir.VectorType(I32, count), list(range(count))))
+
+
 def multiply_add(code: Code, a: Value, b: Value, c: Value) -> Value:
     """a * b + c, rounded once."""
     return code.call(code.external("llvm.fma.v16f32", FLOATS, FLOATS, FLOATS, FLOATS), [a, b, c])
