@@ -124,6 +124,16 @@ EXACT = frozenset(_SPLIT)
 """GGML's kinds whose blocks are kept as they are; others are rounded anew, to 8 bits."""
 
 
+def packed_size(kind: str, shape: tuple[int, ...]) -> int:
+    """Bytes of a packed matrix [out, in] that is stored in blocks of a kind, or in floats."""
+    bits, minimum = _SIZES.get(kind, (8, False))
+    form = Form(bits, minimum, shape[0])
+    return -(-shape[0] // ROWS) * (shape[1] // BLOCK) * form.block_bytes
+
+
+_SIZES = {"Q4_0": (4, False), "Q4_1": (4, True), "Q5_1": (8, True)}
+
+
 def _pack(rows: _Rows) -> tuple[Bytes, Form]:
     out, blocks, width = rows.q.shape
     groups = -(-out // ROWS)

@@ -16,7 +16,7 @@ from liminal.engine.config import ModelConfig, model_name, read_config, read_jso
 from liminal.engine.errors import ModelInvalid, ModelNotFound
 from liminal.engine.gguf.config import end_tokens, read_gguf_config
 from liminal.engine.gguf.header import Header, is_gguf, read_header
-from liminal.engine.gguf.tensors import GgufTensors, StoredBlocks
+from liminal.engine.gguf.tensors import FLOATS, GgufTensors, StoredBlocks
 from liminal.engine.gguf.tokenizer import read_tokenizer
 from liminal.engine.params import Linear, Params
 from liminal.engine.request import NEUTRAL, Sampling
@@ -26,6 +26,7 @@ from liminal.engine.weights import (
     build_params,
     check_tensors,
     load_params,
+    packed_bytes,
     packed_linear,
     stored_tensors,
 )
@@ -58,6 +59,16 @@ class ModelFiles(Protocol):
 
     def params(self, dtype: Any = jnp.float32) -> Params:
         """The parameters in floats. Raises ModelInvalid, ModelUnsupported."""
+        ...
+
+    @property
+    def quantised(self) -> bool:
+        """Whether there are matrices in blocks."""
+        ...
+
+    @property
+    def packed_bytes(self) -> int:
+        """What ``packed`` takes."""
         ...
 
     def packed(self) -> Params:
@@ -119,6 +130,16 @@ class ModelFolder:
         """From the safetensors."""
         return load_params(self.path, self.config, dtype)
 
+    @property
+    def quantised(self) -> bool:
+        """No: folders have floats."""
+        return False
+
+    @property
+    def packed_bytes(self) -> int:
+        """In 8 bits."""
+        return packed_bytes(self.config, {})
+
     def packed(self) -> Params:
         """Rounded to 8 bits."""
         return load_params(self.path, self.config, jnp.float32, packed=True)
@@ -163,6 +184,17 @@ class GgufFile:
             return jnp.asarray(self._tensors.wide(name), dtype)
 
         return build_params(self.config, tensor, self._tensors.names)
+
+    @property
+    def quantised(self) -> bool:
+        """Whether any tensor is in blocks."""
+        return any(tensor.kind not in FLOATS for tensor in self._tensors.names.values())
+
+    @property
+    def packed_bytes(self) -> int:
+        """From the header."""
+        kinds = {name: tensor.kind for name, tensor in self._tensors.names.items()}
+        return packed_bytes(self.config, kinds)
 
     def packed(self) -> Params:
         """The file's own blocks, or 8 bits where kernels have no such blocks."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from liminal.engine.blocks import BLOCK, pack_floats, pack_rows
+from liminal.engine.blocks import BLOCK, pack_floats, pack_rows, packed_size
 from liminal.engine.config import ModelConfig, config_json, read_json
 from liminal.engine.errors import ModelInvalid, ModelNotFound, ModelUnsupported
 from liminal.engine.params import TARGETS, Layer, Linear, Params
@@ -181,6 +182,17 @@ def adds_one(config: ModelConfig, name: str) -> bool:
     return config.family == "gemma3_text" and name.endswith("norm.weight")
 
 
+def packed_bytes(config: ModelConfig, kinds: Mapping[str, str]) -> int:
+    """Of the parameters that packed_linear and f32 make; ``kinds``: GGML's names of what is in blocks."""
+    found = 0
+    for name, shape in expected_tensors(config).items():
+        if len(shape) == 1 or shape[1] % BLOCK:
+            found += 4 * math.prod(shape)
+        else:
+            found += packed_size(kinds.get(name, ""), shape)
+    return found
+
+
 def packed_linear(
     stored: tuple[str, NDArray[np.uint8]] | None, wide: Callable[[], NDArray[np.float32]]
 ) -> Linear:
@@ -262,10 +274,10 @@ def save_model(
     """Write config.json and safetensors that transformers and load_params read back.
 
     Sharded with an index when the weights exceed ``shard_bytes``. Raises ModelUnsupported for
-    int8 parameters: they are a way of computing, not of storing.
+    rounded parameters: they are a way of computing, not of storing.
     """
-    if params.embed.scale is not None:
-        raise ModelUnsupported("int8 parameters are not saved; save the float ones they came from")
+    if params.embed.scale is not None or params.embed.form is not None:
+        raise ModelUnsupported("rounded parameters are not saved; save the float ones they came from")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     kind = np.dtype(dtype)

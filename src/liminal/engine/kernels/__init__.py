@@ -17,7 +17,7 @@ import numpy as np
 
 from liminal.engine.blocks import ROWS, Form
 from liminal.engine.config import ModelConfig
-from liminal.engine.params import LoraPair, PageGates
+from liminal.engine.params import LoraPair, PageGates, Params
 
 MOST_ROWS = 32
 """Rows of bytes for which reading the weight is what a product waits for."""
@@ -49,11 +49,24 @@ def available(name: str, *of: int | str) -> bool:
         return made(name, *of)
 
 
-def prepare(config: ModelConfig) -> None:
-    """Make every kernel of a model known to this process: a program from disk looks for them by name."""
-    available(INT8_PRODUCT)
-    available(PAGE_PRODUCT)
-    available(ATTENTION, config.heads // config.kv_heads, config.head_dim)
+def prepare(config: ModelConfig, params: Params, mode: str) -> None:
+    """Make the kernels of a program known to this process: one from disk looks for them by name.
+
+    params: or their shapes; mode: of ``liminal.engine.mixing``.
+    """
+    from liminal.engine.kernels.decoder import layers_kernel
+
+    layer = params.layers[0]
+    qkv, pair = [layer.q_proj, layer.k_proj, layer.v_proj], [layer.gate_proj, layer.up_proj]
+    apart = mode != "none" or not layers_kernel(params, config)
+    for parts in ([*(qkv, [layer.o_proj], pair, [layer.down_proj])] if apart else []) + [[params.head or params.embed]]:
+        if all(part.form is not None for part in parts):
+            available(BLOCK_PRODUCTS, byte_products(), *(part.form.key for part in parts if part.form))
+    if params.embed.scale is not None:
+        available(INT8_PRODUCT)
+    if apart:
+        available(PAGE_PRODUCT)
+        available(ATTENTION, config.heads // config.kv_heads, config.head_dim)
 
 
 def fits_int8(rows: jax.Array, weight: jax.Array) -> bool:
