@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from liminal.engine.kernels.llvm import F32, I32, I64, POINTER, Body, Buffer, Code, Value, number
+from liminal.engine.kernels.llvm import F32, I32, I64, POINTER, Call, Code, Phase, Value, number
 from liminal.engine.kernels.vectors import (
     FLOATS,
     INTS,
@@ -18,7 +18,6 @@ from liminal.engine.kernels.vectors import (
     largest,
     multiply_add,
     row,
-    share,
     spread,
     total,
     totals,
@@ -31,17 +30,20 @@ REGISTERS = 24
 FLOOR = -1e30
 
 
-def decode_attention(groups: int, dim: int) -> Body:
+def decode_attention(groups: int, dim: int) -> Phase:
     """The kernel for ``groups`` query heads a key-value head, of ``dim`` numbers each.
 
     (q f32 [B, N, H] already scaled, keys and values f32 [slots, K, L, H], positions int32 [B], window int32,
     0 for none) → f32 [B, N, H]. A row at the last position of the cache takes no part and gives zeros.
     """
 
-    def body(code: Code, given: Sequence[Buffer], result: Buffer, part: Value) -> None:
-        q, keys, values, positions, window = given
+    def units(code: Code, call: Call) -> Value:
+        return code.mul(call.given(0).size(0), call.given(1).size(1))
+
+    def body(code: Code, call: Call, span: tuple[Value, Value]) -> None:
+        q, keys, values, positions, window = (call.given(index) for index in range(5))
+        result, (first, some) = call.result(0), span
         kv_heads, length = keys.size(1), keys.size(2)
-        first, some = share(code, code.mul(q.size(0), kv_heads), part, unit=1)
         wide = code.sext(code.fetch(window.data, I32), I64)
         room = scratch(code, groups, dim)
 
@@ -58,7 +60,7 @@ def decode_attention(groups: int, dim: int) -> Body:
 
         code.loop(some, 1, unit)
 
-    return body
+    return Phase(units, body)
 
 
 def _together(groups: int, dim: int) -> int:

@@ -7,7 +7,7 @@ prompt. All rows' keys and values are written before any row attends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,13 @@ from liminal.engine.blocks import BLOCK, ROWS, Form
 from liminal.engine.kernels.attention import attend_row
 from liminal.engine.kernels.llvm import F32, I8, I32, I64, Buffer, Call, Code, Phase, Value, number
 from liminal.engine.kernels.sizes import GIVEN, LAYER
-from liminal.engine.kernels.matrices import shares, span
 from liminal.engine.kernels.tiles import Bytes8, Dots, bytes_room, multiply, quantise_block
 from liminal.engine.kernels.vectors import FLOATS, LANES, ZERO, every, exponential, multiply_add, spread, total
 
-OUTPUT_SHARE = 3
+
+
+Span = tuple[Value, Value]
+"""(first, how many)."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,23 @@ class Layers:
         """In their order."""
         sizes = self.sizes
         return [
-            Phase(_rows, self._norm_first),
-            Phase(lambda _, __: number(self.lines), self._project),
-            Phase(lambda code, call: code.mul(_rows(code, call), number(sizes.kv_heads)), self._attend),
-            Phase(lambda code, call: shares(code, _groups(code, call), OUTPUT_SHARE), self._output),
-            Phase(_rows, self._norm_second),
+            Phase(_rows, self._each(self._norm_first)),
+            Phase(lambda _, __: number(self.lines), self._each(self._project)),
+            Phase(
+                lambda code, call: code.mul(_rows(code, call), number(sizes.kv_heads)),
+                self._each(self._attend),
+            ),
+            Phase(_groups, self._output),
+            Phase(_rows, self._each(self._norm_second)),
             Phase(lambda code, call: code.sdiv(_inner(code, call), number(BLOCK)), self._gate),
-            Phase(lambda code, call: _groups(code, call), self._down),
+            Phase(_groups, self._down),
         ]
+
+    def _each(self, one: Callable[[Code, Call, Value], None]) -> Callable[[Code, Call, Span], None]:
+        def some(code: Code, call: Call, span: Span) -> None:
+            code.loop(span[1], 1, lambda index: one(code, call, code.add(span[0], index)))
+
+        return some
 
     def _norm_first(self, code: Code, call: Call, part: Value) -> None:
         self._norm(code, call, part, "input_norm")
@@ -173,37 +184,37 @@ class Layers:
 
         code.loop(number(wide // BLOCK), 1, block)
 
-    def _output(self, code: Code, call: Call, part: Value) -> None:
+    def _output(self, code: Code, call: Call, span: Span) -> None:
         room = _Room(code, call, self.sizes)
-        place = span(code, _groups(code, call), part, OUTPUT_SHARE)
-        to = code.at(room.x(number(0)), code.mul(place[0], number(ROWS)), F32)
-        self._multiply(code, call, "o_proj", place, room.seen, (to, room.width), add=True)
+        to = code.at(room.x(number(0)), code.mul(span[0], number(ROWS)), F32)
+        self._multiply(code, call, "o_proj", span, room.seen, (to, room.width), add=True)
 
-    def _gate(self, code: Code, call: Call, part: Value) -> None:
-        """32 outputs of gate and up; silu(gate) · up into bytes."""
+    def _gate(self, code: Code, call: Call, span: Span) -> None:
+        """Blocks of 32 outputs of gate and up; silu(gate) · up into bytes."""
         room = _Room(code, call, self.sizes)
-        column = code.mul(part, number(BLOCK))
-        place = (code.mul(part, number(BLOCK // ROWS)), number(BLOCK // ROWS))
+        first, count = span
+        column = code.mul(first, number(BLOCK))
+        groups = (code.mul(first, number(BLOCK // ROWS)), code.mul(count, number(BLOCK // ROWS)))
         sides = [code.at(side, column, F32) for side in (room.gate, room.up)]
         for name, side in zip(("gate_proj", "up_proj"), sides, strict=True):
-            self._multiply(code, call, name, place, room.hidden, (side, room.inner))
+            self._multiply(code, call, name, groups, room.hidden, (side, room.inner))
 
-        def row(index: Value) -> None:
+        def block(index: Value, which: Value) -> None:
             values: list[Value] = []
             for half in range(2):
-                at = code.add(code.mul(index, room.inner), number(half * LANES))
+                at = code.add(code.mul(which, number(BLOCK)), number(half * LANES))
+                at = code.add(code.mul(index, room.inner), at)
                 gate, up = (code.fetch(code.at(side, at, F32), FLOATS) for side in sides)
                 values.append(code.fmul(_silu(code, gate), up))
-            quantise_block(code, (values[0], values[1]), room.active.row(code, index), part)
+            to = room.active.row(code, index)
+            quantise_block(code, (values[0], values[1]), to, code.add(first, which))
 
-        code.loop(room.count, 1, row)
+        code.loop(room.count, 1, lambda index: code.loop(count, 1, lambda which: block(index, which)) and None)
 
-    def _down(self, code: Code, call: Call, part: Value) -> None:
+    def _down(self, code: Code, call: Call, span: Span) -> None:
         room = _Room(code, call, self.sizes)
-        to = code.at(room.x(number(0)), code.mul(part, number(ROWS)), F32)
-        self._multiply(
-            code, call, "down_proj", (part, number(1)), room.active, (to, room.width), add=True
-        )
+        to = code.at(room.x(number(0)), code.mul(span[0], number(ROWS)), F32)
+        self._multiply(code, call, "down_proj", span, room.active, (to, room.width), add=True)
 
     def _multiply(
         self,

@@ -34,15 +34,19 @@ _API = ir.LiteralStructType([*_START, *_METADATA.elements[1:], *[POINTER] * 18])
 _SCHEDULE = ir.LiteralStructType([*_START, POINTER, POINTER, POINTER])
 _SCHEDULE_TASK = 15
 """Where XLA_FFI_ThreadPool_Schedule stands in the table of functions."""
-_STATE = ir.LiteralStructType([I32, I32, I32, POINTER, _SCHEDULE, I32])
-"""Of one call: the next part, parts done, who holds the state, the frame, how a task is asked for, turns."""
-_STATE_BYTES = 72
-"""After them stands how many parts each phase has."""
+_LINE = ir.ArrayType(I32, 15)
+_STATE = ir.LiteralStructType([I32, _LINE, I32, _LINE, I32, POINTER, _SCHEDULE, I32])
+"""Of one call: the next part, parts done, who holds the state, the frame, how a task is asked for, turns.
+The first two are written by all threads, and each has 64 bytes to itself."""
+_NEXT, _DONE, _HOLDERS, _CALLED, _TASK, _TURNS = 0, 2, 4, 5, 6, 7
+_STATE_BYTES = 200
+"""After them stands how many units each phase has."""
 LOOKS = 64
 """At the parts done before a waiting thread lets others have its core."""
 
-MOST_THREADS = 8
-"""That share one call; more wait for memory."""
+MOST_THREADS, PARTS = 8, 4
+"""Threads that share one call; more wait for memory. Parts for each: what is shared is looked at seldom, and
+the last part is short enough to be waited for."""
 
 _compiled: list[Any] = []
 """JAX keeps addresses: what was registered stays for as long as the process."""
@@ -152,28 +156,25 @@ class Call:
         return Buffer(self._code, self._frame, 6, index)
 
 
-Body = Callable[[Code, Sequence[Buffer], Buffer, Value], None]
-"""Writes what computes a part of a function that has one phase: (code, arguments, result, its number)."""
-
-
 @dataclass(frozen=True)
 class Phase:
-    """Work in parts that may be done at once; the next phase begins when all are done.
+    """Work in units that may be done at once; the next phase begins when all are done.
 
     Attributes:
-      parts: writes how many there are; asked once a call.
-      body: writes what computes one, by its number.
+      units: writes how many there are; asked once a call.
+      body: writes what computes some of them: (first, how many).
     """
 
-    parts: Callable[[Code, Call], Value]
-    body: Callable[[Code, Call, Value], None]
+    units: Callable[[Code, Call], Value]
+    body: Callable[[Code, Call, tuple[Value, Value]], None]
 
 
 class Native:
     """One function: its phases, one after the other, ``turns`` times over, on several threads.
 
-    The thread that calls, and tasks in XLA's own pool, take one part after the other; everyone waits for
-    parts that another has begun, never for a task that has not: all threads of the pool may be waiting.
+    A phase's units are divided into PARTS parts for each thread. The thread that calls, and tasks in XLA's own
+    pool, take one part after the other; everyone waits for parts that another has begun, never for a task that
+    has not: all threads of the pool may be waiting.
     """
 
     def __init__(
@@ -222,9 +223,9 @@ class Native:
         return function, Code(function.append_basic_block())
 
     def _part(self, place: int, phase: Phase) -> Any:
-        function, code = self._function(f".part{place}", NOTHING, POINTER, I64, I64)
-        frame, part, turn = function.args
-        phase.body(code, Call(code, frame, turn), part)
+        function, code = self._function(f".part{place}", NOTHING, POINTER, I64, I64, I64)
+        frame, first, count, turn = function.args
+        phase.body(code, Call(code, frame, turn), (first, count))
         code.ret_void()
         return function
 
@@ -232,13 +233,14 @@ class Native:
         """Take parts until there are none, each phase's after all of the one before."""
         function, code = self._function(".claim", NOTHING, POINTER)
         (state,) = function.args
-        turns = code.zext(code.fetch(code.field(state, _STATE, 5), I32), I64)
+        turns = code.zext(code.fetch(code.field(state, _STATE, _TURNS), I32), I64)
         sizes = [code.fetch(_count(code, state, place), I32) for place in range(len(parts))]
 
         def turn(index: Value, before: Value) -> list[Value]:
-            for part, size in zip(parts, sizes, strict=True):
-                end = code.add(before, size)
-                self._take(code, state, part, (before, end), index)
+            for part, units in zip(parts, sizes, strict=True):
+                count = code.least(units, number(PARTS * (self.helpers + 1), I32))
+                end = code.add(before, count)
+                self._take(code, state, part, (before, end, units), index)
                 self._wait(code, state, end)
                 before = end
             return [before]
@@ -247,9 +249,11 @@ class Native:
         code.ret_void()
         return function
 
-    def _take(self, code: Code, state: Value, part: Any, span: tuple[Value, Value], turn: Value) -> None:
-        """Do parts whose numbers lie in the span for as long as nobody else has begun them."""
-        next_one, one = code.field(state, _STATE, 0), number(1, I32)
+    def _take(
+        self, code: Code, state: Value, part: Any, span: tuple[Value, Value, Value], turn: Value
+    ) -> None:
+        """Do parts whose numbers lie in the span (first, last, units) for as long as nobody has begun them."""
+        next_one, one = code.field(state, _STATE, _NEXT), number(1, I32)
         head, trying, inside, after = (code.append_basic_block() for _ in range(4))
         code.branch(head)
         code.position_at_end(head)
@@ -261,9 +265,12 @@ class Native:
         )
         code.cbranch(won, inside, head)
         code.position_at_end(inside)
-        frame = code.fetch(code.field(state, _STATE, 3), POINTER)
-        code.call(part, [frame, code.zext(code.sub(mine, span[0]), I64), turn])
-        code.atomic_rmw("add", code.field(state, _STATE, 1), one, "release")
+        frame = code.fetch(code.field(state, _STATE, _CALLED), POINTER)
+        before, end, units = (code.zext(each, I64) for each in span)
+        at, parts = code.sub(code.zext(mine, I64), before), code.sub(end, before)
+        edges = [code.sdiv(code.mul(each, units), parts) for each in (at, code.add(at, number(1)))]
+        code.call(part, [frame, edges[0], code.sub(edges[1], edges[0]), turn])
+        code.atomic_rmw("add", code.field(state, _STATE, _DONE), one, "release")
         code.branch(head)
         code.position_at_end(after)
 
@@ -274,7 +281,7 @@ class Native:
         code.branch(head)
         code.position_at_end(head)
         looks = code.phi(I32)
-        done = code.load_atomic(code.field(state, _STATE, 1), "acquire", 4, typ=I32)
+        done = code.load_atomic(code.field(state, _STATE, _DONE), "acquire", 4, typ=I32)
         code.cbranch(code.icmp_unsigned("<", done, end), waiting, after)
         code.position_at_end(waiting)
         if self.module.triple.startswith("x86_64"):
@@ -295,7 +302,7 @@ class Native:
         """Let go of the state; the last who does frees it."""
         function, code = self._function(".leave", NOTHING, POINTER)
         (state,) = function.args
-        holders = code.atomic_rmw("sub", code.field(state, _STATE, 2), number(1, I32), "acq_rel")
+        holders = code.atomic_rmw("sub", code.field(state, _STATE, _HOLDERS), number(1, I32), "acq_rel")
         with code.if_then(code.icmp_unsigned("==", holders, number(1, I32))):
             code.call(code.external("free", NOTHING, POINTER), [state])
         code.ret_void()
@@ -322,22 +329,22 @@ class Native:
             code.ret(NULL)
         size = _STATE_BYTES + 4 * len(self.phases)
         state = code.call(code.external("malloc", POINTER, I64), [number(size)])
-        for place, value in enumerate((0, 0, 1 + self.helpers)):
+        for place, value in ((_NEXT, 0), (_DONE, 0), (_HOLDERS, 1 + self.helpers)):
             code.store(number(value, I32), code.field(state, _STATE, place))
-        code.store(frame, code.field(state, _STATE, 3))
+        code.store(frame, code.field(state, _STATE, _CALLED))
         call = Call(code, frame, number(0))
         often = number(1) if turns is None else turns(code, call)
-        code.store(code.trunc(often, I32), code.field(state, _STATE, 5))
+        code.store(code.trunc(often, I32), code.field(state, _STATE, _TURNS))
         for place, phase in enumerate(self.phases):
-            code.store(code.trunc(phase.parts(code, call), I32), _count(code, state, place))
+            code.store(code.trunc(phase.units(code, call), I32), _count(code, state, place))
         context = code.fetch(code.field(frame, _FRAME, 3), POINTER)
         for place, value in enumerate((number(40), NULL, context, task, state)):
-            code.store(value, code.field(state, _STATE, 4, place))
+            code.store(value, code.field(state, _STATE, _TASK, place))
         api = code.fetch(code.field(frame, _FRAME, 2), POINTER)
         calling = ir.FunctionType(POINTER, [POINTER]).as_pointer()
         schedule = code.load(code.field(api, _API, _SCHEDULE_TASK), typ=calling)
         for _ in range(self.helpers):
-            refused = code.call(schedule, [code.field(state, _STATE, 4)])
+            refused = code.call(schedule, [code.field(state, _STATE, _TASK)])
             with code.if_then(_is_set(code, refused)):  # no pool: the caller does it all
                 code.call(leave, [state])
         code.call(claim, [state])

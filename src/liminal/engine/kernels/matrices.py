@@ -9,9 +9,6 @@ from liminal.engine.kernels.llvm import F32, I8, Call, Code, Phase, Value, numbe
 from liminal.engine.kernels.tiles import Bytes8, Dots, bytes_room, multiply, quantise_row
 from liminal.engine.kernels.vectors import row
 
-SHARE = 2
-"""Sixteens of a matrix that one part multiplies."""
-
 
 def block_products(forms: Sequence[Form], dots: Dots) -> list[Phase]:
     """(rows f32 [R, in], a packed matrix of each form) → f32 [R, 16 · sixteens] of each, and scratch.
@@ -25,33 +22,26 @@ def block_products(forms: Sequence[Form], dots: Dots) -> list[Phase]:
         room, _ = bytes_room(code, call.result(count).data, rows.size(0), rows.size(1))
         return room, rows.size(0)
 
-    def narrow(code: Code, call: Call, part: Value) -> None:
+    def narrow(code: Code, call: Call, some: tuple[Value, Value]) -> None:
         rows, (room, _) = call.given(0), rows_of(code, call)
-        quantise_row(code, row(code, rows, part, rows.size(1), F32), room.row(code, part))
 
-    def one(matrix: int) -> Phase:
-        def parts(code: Code, call: Call) -> Value:
-            return shares(code, call.given(1 + matrix).size(0))
+        def one(index: Value) -> None:
+            at = code.add(some[0], index)
+            quantise_row(code, row(code, rows, at, rows.size(1), F32), room.row(code, at))
 
-        def body(code: Code, call: Call, part: Value) -> None:
+        code.loop(some[1], 1, one)
+
+    def product(matrix: int) -> Phase:
+        def units(_: Code, call: Call) -> Value:
+            return call.given(1 + matrix).size(0)
+
+        def body(code: Code, call: Call, some: tuple[Value, Value]) -> None:
             weights, result = call.given(1 + matrix), call.result(matrix)
-            first, some = span(code, weights.size(0), part)
-            line = code.mul(weights.size(1), weights.size(2))
-            at = code.at(weights.data, code.mul(first, line), I8)
-            out = code.at(result.data, code.mul(first, number(ROWS)), F32)
-            multiply(code, dots, forms[matrix], at, some, rows_of(code, call), (out, result.size(1)))
+            each = code.mul(weights.size(1), weights.size(2))
+            at = code.at(weights.data, code.mul(some[0], each), I8)
+            out = code.at(result.data, code.mul(some[0], number(ROWS)), F32)
+            multiply(code, dots, forms[matrix], at, some[1], rows_of(code, call), (out, result.size(1)))
 
-        return Phase(parts, body)
+        return Phase(units, body)
 
-    return [Phase(lambda code, call: call.given(0).size(0), narrow), *map(one, range(count))]
-
-
-def shares(code: Code, groups: Value, each: int = SHARE) -> Value:
-    """How many parts ``groups`` sixteens make."""
-    return code.sdiv(code.add(groups, number(each - 1)), number(each))
-
-
-def span(code: Code, groups: Value, part: Value, each: int = SHARE) -> tuple[Value, Value]:
-    """(first, how many) sixteens of a part."""
-    first = code.mul(part, number(each))
-    return first, code.least(number(each), code.sub(groups, first))
+    return [Phase(lambda _, call: call.given(0).size(0), narrow), *map(product, range(count))]

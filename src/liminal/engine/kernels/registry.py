@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import cache
 
 from liminal.engine.blocks import Form
 from liminal.engine.kernels import ATTENTION, BLOCK_PRODUCTS, INT8_PRODUCT, LAYERS, PAGE_PRODUCT, kernel_name
 from liminal.engine.kernels.attention import decode_attention
-from liminal.engine.kernels.llvm import Body, Call, Code, Native, Phase, Value, forget_compiler, number, processor_has
+from liminal.engine.kernels.llvm import Native, Phase, forget_compiler, processor_has
 from liminal.engine.kernels.layers import Layers, Sizes, turns
 from liminal.engine.kernels.matrices import block_products
 from liminal.engine.kernels.products import int8_product, page_product
 from liminal.engine.kernels.tiles import Dots
-from liminal.engine.kernels.vectors import LANES, PARTS
+from liminal.engine.kernels.vectors import LANES
 from liminal.engine.params import TARGETS
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -34,7 +33,7 @@ def available(name: str, *of: int | str) -> bool:
     """Compile a kernel of these sizes for this processor and make it known to JAX; whether there is one."""
     made = {
         INT8_PRODUCT: _int8,
-        PAGE_PRODUCT: lambda: _split(5, page_product),
+        PAGE_PRODUCT: _pages,
         ATTENTION: _attention,
         BLOCK_PRODUCTS: _blocks,
         LAYERS: _layers,
@@ -46,24 +45,20 @@ def available(name: str, *of: int | str) -> bool:
     return True
 
 
-def _split(arguments: int, body: Body) -> list[Phase]:
-    """One phase of PARTS parts."""
-
-    def parts(_: Code, __: Call) -> Value:
-        return number(PARTS)
-
-    def each(code: Code, call: Call, part: Value) -> None:
-        body(code, [call.given(index) for index in range(arguments)], call.result(0), part)
-
-    return [Phase(parts, each)]
-
-
 def _int8() -> list[Phase] | None:
-    return _split(2, int8_product) if processor_has("avx512vnni") else None
+    """A unit is an output."""
+    if not processor_has("avx512vnni"):
+        return None
+    return [Phase(lambda _, call: call.result(0).size(1), int8_product)]
+
+
+def _pages() -> list[Phase]:
+    """A unit is a row."""
+    return [Phase(lambda _, call: call.given(0).size(0), page_product)]
 
 
 def _attention(groups: int, dim: int) -> list[Phase] | None:
-    return None if dim % LANES else _split(5, decode_attention(groups, dim))
+    return None if dim % LANES else [decode_attention(groups, dim)]
 
 
 def _blocks(kind: str, *forms: int) -> list[Phase] | None:

@@ -29,6 +29,8 @@ from liminal.engine.kernels.vectors import (
 
 TILE = 8
 """Rows whose sums stay in registers; a weight is unpacked once for them."""
+FEW, AHEAD = 8, 8
+"""Rows up to which a product waits for its weights, and the blocks ahead that are asked for then."""
 HALVES = ir.VectorType(ir.HalfType(), LANES)
 WORDS, SHORTS = ir.VectorType(I32, LANES // 2), ir.VectorType(ir.IntType(16), LANES)
 
@@ -207,6 +209,9 @@ class _Block:
     def add(self, rows: Sequence[Bytes8], at: Value, totals: Sequence[Value]) -> list[Value]:
         """What the block adds to each row's sums."""
         code, form = self.code, self.form
+        if len(rows) <= FEW:
+            for offset in range(0, form.block_bytes, 64):
+                code.prefetch(self._at(AHEAD * form.block_bytes + offset))
         signed = form.bits == 8 and not form.minimum
         places = [code.at(row.numbers, code.mul(at, number(BLOCK)), I8) for row in rows]
         found: list[Value] = [ir.Constant(INTS, None)] * len(rows)

@@ -12,17 +12,6 @@ LANES = 16
 """f32 or int32 in a vector; it has four times as many bytes."""
 FLOATS, INTS, BYTES = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES), ir.VectorType(I8, 4 * LANES)
 ZERO = ir.Constant(FLOATS, None)
-PARTS = 8
-"""Into which a kernel divides its work."""
-
-
-def share(code: Code, count: Value, part: Value, unit: int) -> tuple[Value, Value]:
-    """(first, how many) of ``count`` that a part has, in whole units but for the last."""
-    each = code.sdiv(code.add(count, number(PARTS * unit - 1)), number(PARTS * unit))
-    each = code.mul(each, number(unit))
-    first = code.least(code.mul(part, each), count)
-    return first, code.least(each, code.sub(count, first))
-
 
 def row(code: Code, buffer: Buffer, index: Value, length: Value, of: ir.Type) -> Value:
     """The address of a row of a matrix."""
