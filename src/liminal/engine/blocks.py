@@ -100,7 +100,7 @@ def _q8_0(rows: Bytes) -> _Rows:
 def _fifth(low: Bytes, high: Bytes) -> Bytes:
     """Numbers of 5 bits from their low nibbles [out, blocks, 16] and the bits above [out, blocks, 4]."""
     nibbles = np.concatenate([low & 15, low >> 4], axis=2)
-    return nibbles | np.unpackbits(high, axis=2, bitorder="little") << np.uint8(4)
+    return (nibbles | np.unpackbits(high, axis=2, bitorder="little") << np.uint8(4)).astype(np.uint8)
 
 
 def _q5_0(rows: Bytes) -> _Rows:
@@ -155,7 +155,7 @@ def _pack(rows: _Rows) -> tuple[Bytes, Form]:
 
 
 def widen(packed: jax.Array, form: Form) -> jax.Array:
-    """Packed sixteens uint8 [groups, blocks, bytes] → their rows f32 [groups, 16, in], in JAX's operations."""
+    """Packed sixteens uint8 [groups, blocks, bytes] → rows f32 [groups, 16, in], in JAX's operations."""
     groups, blocks, _ = packed.shape
     numbers = ROWS * BLOCK * form.bits // 8
     words = packed[..., :numbers].reshape(groups, blocks, -1, ROWS, 4)

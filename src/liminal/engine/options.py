@@ -61,9 +61,7 @@ class EngineOptions:
         """In which numbers these options compute a model."""
         if self.int8:
             return "float32" if self.numbers == "auto" else self.numbers
-        return chosen_numbers(
-            self.numbers, files.quantised, parameter_count(files.config), self.devices
-        )
+        return chosen_numbers(self.numbers, files.quantised, parameter_count(files.config), self.devices)
 
     def memory_for(self, files: ModelFiles) -> MemoryPlan:
         """As memory, of a model's files."""

@@ -153,7 +153,7 @@ def _harmless(name: str, config: ModelConfig) -> bool:
 def load_params(
     folder: str | Path, config: ModelConfig, dtype: Any = jnp.float32, packed: bool = False
 ) -> Params:
-    """The parameters of a Hugging Face folder in ``dtype`` (f32, bf16 or f16); ``packed``: matrices in blocks.
+    """The parameters of a Hugging Face folder in ``dtype`` (f32, bf16, f16), or with matrices in blocks.
 
     Raises ModelNotFound, ModelInvalid or ModelUnsupported before memory is spent.
     """

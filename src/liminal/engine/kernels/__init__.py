@@ -59,7 +59,9 @@ def prepare(config: ModelConfig, params: Params, mode: str) -> None:
     layer = params.layers[0]
     qkv, pair = [layer.q_proj, layer.k_proj, layer.v_proj], [layer.gate_proj, layer.up_proj]
     apart = mode != "none" or not layers_kernel(params, config)
-    for parts in ([*(qkv, [layer.o_proj], pair, [layer.down_proj])] if apart else []) + [[params.head or params.embed]]:
+    for parts in ([*(qkv, [layer.o_proj], pair, [layer.down_proj])] if apart else []) + [
+        [params.head or params.embed]
+    ]:
         if all(part.form is not None for part in parts):
             available(BLOCK_PRODUCTS, byte_products(), *(part.form.key for part in parts if part.form))
     if params.embed.scale is not None:
@@ -83,7 +85,7 @@ def int8_product(rows: jax.Array, weight: jax.Array) -> jax.Array:
 
 
 def byte_products() -> str:
-    """The best way to multiply bytes that kernels have for this processor (``registry.KINDS``); "" for none."""
+    """The best way to multiply bytes that this processor has (``registry.KINDS``); "" for none."""
     if not _allowed.get() or jax.default_backend() != "cpu":
         return ""
     from liminal.engine.kernels.registry import kinds
@@ -103,9 +105,7 @@ def block_products(
     key = [form.key for _, form in matrices]
     if not kind or not available(BLOCK_PRODUCTS, kind, *key):
         return None
-    shapes = [
-        jax.ShapeDtypeStruct((count, packed.shape[0] * ROWS), jnp.float32) for packed, _ in matrices
-    ]
+    shapes = [jax.ShapeDtypeStruct((count, packed.shape[0] * ROWS), jnp.float32) for packed, _ in matrices]
     scratch = jax.ShapeDtypeStruct((count * (inner + inner // 4),), jnp.uint8)
     call = jax.ffi.ffi_call(kernel_name(BLOCK_PRODUCTS, kind, *key), [*shapes, scratch])
     found = call(rows, *(packed for packed, _ in matrices))[:-1]

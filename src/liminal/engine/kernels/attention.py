@@ -55,7 +55,13 @@ def decode_attention(groups: int, dim: int) -> Phase:
             each = code.mul(length, number(dim))
             lines = [row(code, side, which, each, F32) for side in (keys, values)]
             attend_row(
-                code, (groups, dim), (sides[0], sides[1]), (lines[0], lines[1]), (position, length), wide, room
+                code,
+                (groups, dim),
+                (sides[0], sides[1]),
+                (lines[0], lines[1]),
+                (position, length),
+                wide,
+                room,
             )
 
         code.loop(some, 1, unit)

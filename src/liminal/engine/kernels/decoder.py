@@ -1,4 +1,4 @@
-"""A decoder's layers in one call (``liminal.engine.kernels.layers``), where a model is of the kind that it knows."""
+"""A decoder's layers in one call (``liminal.engine.kernels.layers``), where it knows a model's kind."""
 
 from __future__ import annotations
 
@@ -67,9 +67,13 @@ def _plain(params: Params, config: ModelConfig) -> bool:
 
 
 def decoder_layers(
-    name: str, params: Params, config: ModelConfig, rows: Rows, cache: tuple[Sequence[jax.Array], Sequence[jax.Array]]
+    name: str,
+    params: Params,
+    config: ModelConfig,
+    rows: Rows,
+    cache: tuple[Sequence[jax.Array], Sequence[jax.Array]],
 ) -> tuple[jax.Array, tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-    """The rows after all layers [R, D], and the cache's keys and values, each [slots, K, L, H], with theirs."""
+    """The rows after all layers [R, D], and the cache's keys and values [slots, K, L, H] with theirs."""
     count, hidden = rows.x.shape
     keys, values = cache
     size = scratch_bytes(
@@ -77,7 +81,8 @@ def decoder_layers(
     )
     windows = np.asarray([window or 0 for window in config.windows], np.int32)
     given = [
-        rows.x, rows.cos, rows.sin, rows.slots, rows.positions, windows, rows.count, np.float32(config.norm_eps)
+        rows.x, rows.cos, rows.sin, rows.slots, rows.positions, windows, rows.count,
+        np.float32(config.norm_eps),
     ]  # fmt: skip
     for layer in params.layers:
         own = [getattr(layer, name) for name in LAYER]

@@ -11,16 +11,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
 from liminal.engine.blocks import BLOCK, ROWS, Form
 from liminal.engine.kernels.attention import attend_row
 from liminal.engine.kernels.llvm import F32, I8, I32, I64, Buffer, Call, Code, Phase, Value, number
 from liminal.engine.kernels.sizes import GIVEN, LAYER
 from liminal.engine.kernels.tiles import Bytes8, Dots, bytes_room, multiply, quantise_block
-from liminal.engine.kernels.vectors import FLOATS, LANES, ZERO, every, exponential, multiply_add, spread, total
-
-
+from liminal.engine.kernels.vectors import (
+    FLOATS,
+    LANES,
+    ZERO,
+    every,
+    exponential,
+    multiply_add,
+    spread,
+    total,
+)
 
 Span = tuple[Value, Value]
 """(first, how many)."""
@@ -62,7 +67,10 @@ class Layers:
 
     def _each(self, one: Callable[[Code, Call, Value], None]) -> Callable[[Code, Call, Span], None]:
         def some(code: Code, call: Call, span: Span) -> None:
-            code.loop(span[1], 1, lambda index: one(code, call, code.add(span[0], index)))
+            def at(index: Value) -> None:
+                one(code, call, code.add(span[0], index))
+
+            code.loop(span[1], 1, at)
 
         return some
 
@@ -134,9 +142,7 @@ class Layers:
 
         code.loop(room.count, 1, row)
 
-    def _rotate(
-        self, code: Code, call: Call, index: Value, lines: tuple[Value, Value], scale: float
-    ) -> None:
+    def _rotate(self, code: Code, call: Call, index: Value, lines: tuple[Value, Value], scale: float) -> None:
         """From one address to another."""
         half = self.sizes.dim // 2
         turns = [code.at(call.given(place).data, code.mul(index, number(half)), F32) for place in (1, 2)]
@@ -159,12 +165,8 @@ class Layers:
         wide = groups * sizes.dim
         head, index = code.sdiv(part, room.count), code.srem(part, room.count)
         column = code.mul(head, number(wide))
-        asked = code.at(
-            room.lines, code.add(code.mul(index, number(self.lines * sizes.dim)), column), F32
-        )
-        answer = code.at(
-            room.mixed, code.add(code.mul(index, number(sizes.heads * sizes.dim)), column), F32
-        )
+        asked = code.at(room.lines, code.add(code.mul(index, number(self.lines * sizes.dim)), column), F32)
+        answer = code.at(room.mixed, code.add(code.mul(index, number(sizes.heads * sizes.dim)), column), F32)
         window = code.at(call.given(GIVEN.index("windows")).data, call.turn, I32)
         attend_row(
             code,
@@ -199,17 +201,20 @@ class Layers:
         for name, side in zip(("gate_proj", "up_proj"), sides, strict=True):
             self._multiply(code, call, name, groups, room.hidden, (side, room.inner))
 
-        def block(index: Value, which: Value) -> None:
-            values: list[Value] = []
-            for half in range(2):
-                at = code.add(code.mul(which, number(BLOCK)), number(half * LANES))
-                at = code.add(code.mul(index, room.inner), at)
-                gate, up = (code.fetch(code.at(side, at, F32), FLOATS) for side in sides)
-                values.append(code.fmul(_silu(code, gate), up))
-            to = room.active.row(code, index)
-            quantise_block(code, (values[0], values[1]), to, code.add(first, which))
+        def row(index: Value) -> None:
+            def block(which: Value) -> None:
+                values: list[Value] = []
+                for half in range(2):
+                    at = code.add(code.mul(which, number(BLOCK)), number(half * LANES))
+                    at = code.add(code.mul(index, room.inner), at)
+                    gate, up = (code.fetch(code.at(side, at, F32), FLOATS) for side in sides)
+                    values.append(code.fmul(_silu(code, gate), up))
+                to = room.active.row(code, index)
+                quantise_block(code, (values[0], values[1]), to, code.add(first, which))
 
-        code.loop(room.count, 1, lambda index: code.loop(count, 1, lambda which: block(index, which)) and None)
+            code.loop(count, 1, block)
+
+        code.loop(room.count, 1, row)
 
     def _down(self, code: Code, call: Call, span: Span) -> None:
         room = _Room(code, call, self.sizes)

@@ -55,7 +55,7 @@ Value = Any
 """A value of the program that is written; llvmlite has no types for them."""
 
 
-def number(value: int, of: ir.Type = I64) -> Value:
+def number(value: float, of: ir.Type = I64) -> Value:
     """A constant."""
     return ir.Constant(of, value)
 
@@ -172,9 +172,9 @@ class Phase:
 class Native:
     """One function: its phases, one after the other, ``turns`` times over, on several threads.
 
-    A phase's units are divided into PARTS parts for each thread. The thread that calls, and tasks in XLA's own
-    pool, take one part after the other; everyone waits for parts that another has begun, never for a task that
-    has not: all threads of the pool may be waiting.
+    A phase's units are divided into PARTS parts for each thread. The thread that calls, and tasks in XLA's
+    own pool, take one part after the other; everyone waits for parts that another has begun, never for a
+    task that has not: all threads of the pool may be waiting.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class Native:
     def _take(
         self, code: Code, state: Value, part: Any, span: tuple[Value, Value, Value], turn: Value
     ) -> None:
-        """Do parts whose numbers lie in the span (first, last, units) for as long as nobody has begun them."""
+        """Do parts whose numbers lie in the span (first, last, units) for as long as nobody did."""
         next_one, one = code.field(state, _STATE, _NEXT), number(1, I32)
         head, trying, inside, after = (code.append_basic_block() for _ in range(4))
         code.branch(head)
@@ -315,9 +315,7 @@ class Native:
         code.ret_void()
         return function
 
-    def _entry(
-        self, claim: Any, leave: Any, task: Any, turns: Callable[[Code, Call], Value] | None
-    ) -> None:
+    def _entry(self, claim: Any, leave: Any, task: Any, turns: Callable[[Code, Call], Value] | None) -> None:
         """What XLA calls: with an extension it asks which interface this is, else it wants the work done."""
         function, code = self._function("", POINTER, POINTER)
         (frame,) = function.args

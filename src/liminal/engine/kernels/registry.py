@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from liminal.engine.blocks import Form
 from liminal.engine.kernels import ATTENTION, BLOCK_PRODUCTS, INT8_PRODUCT, LAYERS, PAGE_PRODUCT, kernel_name
 from liminal.engine.kernels.attention import decode_attention
-from liminal.engine.kernels.llvm import Native, Phase, forget_compiler, processor_has
 from liminal.engine.kernels.layers import Layers, Sizes, turns
+from liminal.engine.kernels.llvm import Native, Phase, forget_compiler, processor_has
 from liminal.engine.kernels.matrices import block_products
 from liminal.engine.kernels.products import int8_product, page_product
 from liminal.engine.kernels.tiles import Dots
@@ -29,18 +31,14 @@ def kinds() -> list[str]:
 
 
 @cache
-def available(name: str, *of: int | str) -> bool:
+def available(name: str, *of: Any) -> bool:
     """Compile a kernel of these sizes for this processor and make it known to JAX; whether there is one."""
-    made = {
-        INT8_PRODUCT: _int8,
-        PAGE_PRODUCT: _pages,
-        ATTENTION: _attention,
-        BLOCK_PRODUCTS: _blocks,
-        LAYERS: _layers,
-    }[name](*of)
+    made = _PHASES[name](*of)
     if made is None:
         return False
-    Native(kernel_name(name, *of), made, turns if name == LAYERS else None).register(wide="vnni256" not in of and "avx2" not in of)
+    Native(kernel_name(name, *of), made, turns if name == LAYERS else None).register(
+        wide="vnni256" not in of and "avx2" not in of
+    )
     forget_compiler()
     return True
 
@@ -78,3 +76,13 @@ def _layers(kind: str, heads: int, kv_heads: int, dim: int, *forms: int) -> list
 
 def _form(said: int) -> Form:
     return Form(said & 14, bool(said & 1), 0)
+
+
+_PHASES: Mapping[str, Callable[..., list[Phase] | None]] = {
+    INT8_PRODUCT: _int8,
+    PAGE_PRODUCT: _pages,
+    ATTENTION: _attention,
+    BLOCK_PRODUCTS: _blocks,
+    LAYERS: _layers,
+}
+"""None where this processor lacks what the kernel needs."""

@@ -51,13 +51,11 @@ class Dots:
         if self.kind == "vnni512":
             call = code.external("llvm.x86.avx512.vpdpbusd.512", INTS, INTS, BYTES, BYTES)
             return code.call(call, [sums, weights, row])
-        return joined(
-            code,
-            *(
-                self._half(code, *(part(code, each) for each in (sums, weights, row)), signed)
-                for part in (lower, upper)
-            ),
+        first, second = (
+            self._half(code, part(code, sums), part(code, weights), part(code, row), signed)
+            for part in (lower, upper)
         )
+        return joined(code, first, second)
 
     def _half(self, code: Code, sums: Value, weights: Value, row: Value, signed: bool) -> Value:
         quarter = ir.VectorType(I8, 2 * LANES)

@@ -13,6 +13,7 @@ LANES = 16
 FLOATS, INTS, BYTES = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES), ir.VectorType(I8, 4 * LANES)
 ZERO = ir.Constant(FLOATS, None)
 
+
 def row(code: Code, buffer: Buffer, index: Value, length: Value, of: ir.Type) -> Value:
     """The address of a row of a matrix."""
     return code.at(buffer.data, code.mul(index, length), of)
