@@ -7,12 +7,13 @@ D hidden, N query heads, K key-value heads, G = N/K, H head_dim, R rank rows, V 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 
 from liminal.engine import kernels
+from liminal.engine.blocks import widen_all, widen_rows
 from liminal.engine.config import ModelConfig
 from liminal.engine.params import PAGE, Gates, Layer, Linear, Lora, LoraPair, PageGates, Params
 from liminal.engine.rope import layer_angles, rotate
@@ -25,12 +26,31 @@ Attend = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 
 def linear(p: Linear, x: jax.Array) -> jax.Array:
-    """x [..., in] → [..., out], through a float or an int8 weight."""
+    """x [..., in] → [..., out], through a weight in floats, int8 or blocks."""
+    return linears([p], x)[0]
+
+
+def linears(parts: Sequence[Linear], x: jax.Array) -> list[jax.Array]:
+    """As ``linear`` for all linears of one x; weights in blocks are multiplied in one call."""
     rows = x.reshape(-1, x.shape[-1])
-    y = _matmul(p.weight, rows) if p.scale is None else _int8_matmul(p.weight, p.scale, rows)
-    if p.bias is not None:
-        y = y + p.bias
-    return y.reshape(*x.shape[:-1], y.shape[-1]).astype(x.dtype)
+    found: list[jax.Array] = []
+    for p, y in zip(parts, _products(parts, rows), strict=True):
+        if p.bias is not None:
+            y = y + p.bias
+        found.append(y.reshape(*x.shape[:-1], y.shape[-1]).astype(x.dtype))
+    return found
+
+
+def _products(parts: Sequence[Linear], rows: jax.Array) -> list[jax.Array]:
+    blocks = [(p.weight, p.form) for p in parts if p.form is not None]
+    if len(blocks) == len(parts):
+        own = kernels.block_products(rows.astype(jnp.float32), blocks, kernels.byte_products())
+        return own or [_matmul(widen_all(packed, form), rows) for packed, form in blocks]
+    if blocks:
+        return [_products([p], rows)[0] for p in parts]
+    return [
+        _matmul(p.weight, rows) if p.scale is None else _int8_matmul(p.weight, p.scale, rows) for p in parts
+    ]
 
 
 def _matmul(weight: jax.Array, rows: jax.Array) -> jax.Array:
@@ -97,10 +117,24 @@ def adapted(
     p: Linear, name: str, x: jax.Array, lora: Mapping[str, LoraPair] | None, gates: Gates | None
 ) -> jax.Array:
     """``linear`` plus the rank rows of that linear, if there are any. x [B, T, in] → [B, T, out]."""
-    y = linear(p, x)
-    if lora is None or gates is None or name not in lora:
-        return y
-    return y + lora_delta(lora[name], x, gates)
+    return adapted_all([p], [name], x, lora, gates)[0]
+
+
+def adapted_all(
+    parts: Sequence[Linear],
+    names: Sequence[str],
+    x: jax.Array,
+    lora: Mapping[str, LoraPair] | None,
+    gates: Gates | None,
+) -> list[jax.Array]:
+    """As ``adapted`` for all linears of one x."""
+    found = linears(parts, x)
+    if lora is None or gates is None:
+        return found
+    return [
+        y + lora_delta(lora[name], x, gates) if name in lora else y
+        for name, y in zip(names, found, strict=True)
+    ]
 
 
 def rms_norm(x: jax.Array, weight: jax.Array, eps: float) -> jax.Array:
@@ -163,13 +197,12 @@ def layer_forward(
     """One decoder layer over x [B, T, D]; ``attention`` decides what the queries see."""
     batch, length, _ = x.shape
 
-    def project(p: Linear, name: str, heads: int, source: jax.Array) -> jax.Array:
-        return adapted(p, name, source, lora, gates).reshape(batch, length, heads, config.head_dim)
+    def heads(y: jax.Array) -> jax.Array:
+        return y.reshape(batch, length, -1, config.head_dim)
 
     h = rms_norm(x, layer.input_norm, config.norm_eps)
-    q = project(layer.q_proj, "q_proj", config.heads, h)
-    k = project(layer.k_proj, "k_proj", config.kv_heads, h)
-    v = project(layer.v_proj, "v_proj", config.kv_heads, h)
+    parts = [layer.q_proj, layer.k_proj, layer.v_proj]
+    q, k, v = map(heads, adapted_all(parts, ("q_proj", "k_proj", "v_proj"), h, lora, gates))
     if layer.q_norm is not None and layer.k_norm is not None:
         q = rms_norm(q, layer.q_norm, config.norm_eps)
         k = rms_norm(k, layer.k_norm, config.norm_eps)
@@ -180,8 +213,7 @@ def layer_forward(
     mixed = attention(q, k, v).reshape(batch, length, config.heads * config.head_dim)
     x = x + _out(adapted(layer.o_proj, "o_proj", mixed, lora, gates), layer.attention_out_norm, config)
     h = rms_norm(x, layer.post_norm, config.norm_eps)
-    gate = adapted(layer.gate_proj, "gate_proj", h, lora, gates)
-    up = adapted(layer.up_proj, "up_proj", h, lora, gates)
+    gate, up = adapted_all([layer.gate_proj, layer.up_proj], ("gate_proj", "up_proj"), h, lora, gates)
     down = adapted(layer.down_proj, "down_proj", _activation(gate, config) * up, lora, gates)
     return x + _out(down, layer.mlp_out_norm, config)
 
@@ -195,12 +227,14 @@ def _activation(gate: jax.Array, config: ModelConfig) -> jax.Array:
 
 
 def embed(params: Params, tokens: jax.Array) -> jax.Array:
-    """Token embeddings: int32 [...] → [..., D]; an int8 table is dequantised row by row."""
+    """Token embeddings: int32 [...] → [..., D]; a table in int8 or blocks is dequantised row by row."""
     rows = _looked_up(params, tokens)
     return rows if params.embed_scale == 1.0 else rows * jnp.asarray(params.embed_scale, rows.dtype)
 
 
 def _looked_up(params: Params, tokens: jax.Array) -> jax.Array:
+    if params.embed.form is not None:
+        return widen_rows(params.embed.weight, params.embed.form, tokens).astype(params.norm.dtype)
     rows = params.embed.weight[tokens]
     if params.embed.scale is None:
         return rows

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from liminal.engine.blocks import Form
 from liminal.engine.config import ModelConfig
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -25,14 +26,16 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 class Linear:
     """y = x @ weight.T + bias.
 
-    weight: [out, in]; float, or int8 with ``scale``.
+    weight: [out, in]; float, or int8 with ``scale``, or bytes with ``form`` (``liminal.engine.blocks``).
     scale: [out] f32, the step of each int8 row; None for float weights.
     bias: [out] or None.
+    form: how bytes are to be read; None for other weights.
     """
 
     weight: jax.Array
     scale: jax.Array | None = None
     bias: jax.Array | None = None
+    form: Form | None = struct.field(pytree_node=False, default=None)
 
 
 @struct.dataclass
