@@ -29,6 +29,19 @@ SWITCHES: list[dict[str, Any]] = [
     {"family": "qwen2", "qkv_bias": True, "tied": False, "windows": (16, None)},
     {"family": "qwen3", "qk_norm": True, "rope": RopeScaling("yarn", 4.0, 256)},
     {"family": "smollm3", "rotary": (True, False)},
+    {"family": "mistral", "windows": (16, 16)},
+    {
+        "family": "gemma3_text",
+        "windows": (16, None),
+        "qk_norm": True,
+        "activation": "gelu_tanh",
+        "sandwich": True,
+        "embed_scale": 32**0.5,
+        "query_scale": (24 / 16) ** -0.5,
+        "local_theta": 10000.0,
+        "rope_theta": 1e6,
+        "rope": RopeScaling("linear", 8.0, 1024),
+    },
     {"o_bias": True, "qkv_bias": True, "mlp_bias": True, "rope": RopeScaling("llama3", 8.0, 128)},
 ]
 

@@ -44,7 +44,7 @@ def device_params(config: ModelConfig, dtype: Any) -> Params:
         return jnp.ones((size,), dtype)
 
     def layer() -> Layer:
-        parts = {name: linear(*config.linear_shapes()[name]) for name in TARGETS}
+        parts: dict[str, Any] = {name: linear(*config.linear_shapes()[name]) for name in TARGETS}
         hidden, head = config.hidden_size, ones(config.head_dim) if config.qk_norm else None
         return Layer(input_norm=ones(hidden), post_norm=ones(hidden), q_norm=head, k_norm=head, **parts)
 

@@ -19,9 +19,10 @@ from jax import lax
 from liminal.engine import kernels
 from liminal.engine.config import ModelConfig
 from liminal.engine.gpu_attention import decode_attention, supported
+from liminal.engine.kernels.decoder import Rows, decoder_layers, layers_kernel
 from liminal.engine.model import attend, embed, layer_forward, rms_norm, unembed
 from liminal.engine.params import Gates, Lora, LoraPair, Params
-from liminal.engine.rope import angles
+from liminal.engine.rope import layer_angles
 from liminal.engine.zeros import unwritten_zeros
 
 BLOCK = 256
@@ -127,6 +128,8 @@ def _extend(
     tokens: jax.Array,
     positions: jax.Array,
     blocks: jax.Array,
+    slots: jax.Array,
+    count: jax.Array,
     store: Store,
     block_of: Slice,
     rows_of: Callable[[jax.Array], jax.Array],
@@ -134,8 +137,13 @@ def _extend(
     gates: Gates | None,
 ) -> tuple[jax.Array, Cache]:
     """Hidden states [B, T, D] of new tokens, and the cache that includes them."""
-    rotation = angles(config, positions)
+    rotations = layer_angles(config, positions)
     x = embed(params, tokens)
+    if lora is None and (name := layers_kernel(params, config)):
+        flat = [each.reshape(-1, *each.shape[2:]) for each in (x, *rotation, slots, positions)]
+        rows = Rows(flat[0], flat[1], flat[2], flat[3], flat[4], count)
+        own, *sides = decoder_layers(name, params, config, rows, (cache.keys, cache.values))
+        return own.reshape(x.shape), Cache(*sides)
     keys, values = list(cache.keys), list(cache.values)
     for index, layer in enumerate(params.layers):
 
@@ -153,7 +161,7 @@ def _extend(
             return whole_attention(q, rows_of(keys[index]), rows_of(values[index]), positions, window)
 
         rows = None if lora is None else lora[index]
-        x = layer_forward(layer, config, index, x, rotation, attention, rows, gates)
+        x = layer_forward(layer, config, index, x, rotations[index], attention, rows, gates)
     return x, Cache(tuple(keys), tuple(values))
 
 
@@ -187,8 +195,8 @@ def decode_step(
         return layer[:batch]
 
     x, cache = _extend(
-        params, config, cache, tokens[:, None], positions[:, None], blocks, store, block_of, rows_of,
-        lora, gates,
+        params, config, cache, tokens[:, None], positions[:, None], blocks, rows[:, None].astype(jnp.int32),
+        jnp.int32(batch), store, block_of, rows_of, lora, gates,
     )  # fmt: skip
     return unembed(params, rms_norm(x[:, 0], params.norm, config.norm_eps)), cache
 
@@ -225,8 +233,9 @@ def prefill_chunk(
         return lax.dynamic_slice_in_dim(layer, slot, 1)
 
     x, cache = _extend(
-        params, config, cache, tokens[None], positions, blocks, store, block_of, rows_of, lora, gates
-    )
+        params, config, cache, tokens[None], positions, blocks, jnp.broadcast_to(slot, positions.shape),
+        count, store, block_of, rows_of, lora, gates,
+    )  # fmt: skip
     last = lax.dynamic_slice(x, (0, count - 1, 0), (1, 1, x.shape[-1]))[:, 0]
     return unembed(params, rms_norm(last, params.norm, config.norm_eps)), cache
 

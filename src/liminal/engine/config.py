@@ -1,7 +1,7 @@
 """The shape of a decoder, read from a Hugging Face ``config.json``.
 
-Llama, Qwen2, Qwen3 and SmolLM3 are one architecture with switches; SmolLM2 calls itself Llama.
-What the switches cannot express is refused by name, before any weight is read.
+Llama, Mistral, Qwen2, Qwen3, SmolLM3 and Gemma 3 are one architecture with switches; SmolLM2 calls itself
+Llama. What the switches cannot express is refused by name, before any weight is read.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any, Literal, cast
 
 from liminal.engine.errors import ModelInvalid, ModelNotFound, ModelUnsupported
 
-Family = Literal["llama", "qwen2", "qwen3", "smollm3"]
-FAMILIES: tuple[Family, ...] = ("llama", "qwen2", "qwen3", "smollm3")
+Family = Literal["llama", "mistral", "qwen2", "qwen3", "smollm3", "gemma3_text"]
+FAMILIES: tuple[Family, ...] = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "gemma3_text")
 
 ARCHITECTURES: Mapping[Family, str] = {
     "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
     "smollm3": "SmolLM3ForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
 }
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -60,6 +62,9 @@ class ModelConfig:
       windows: per layer, the sliding attention window in tokens, or None for full attention.
       rotary: per layer, whether rotary positions are applied (SmolLM3 leaves some layers without).
       max_positions: longest context the weights were made for, in tokens.
+      activation: between gate and up. sandwich: norms after attention and MLP too, as Gemma has them.
+      embed_scale: on token embeddings; query_scale: on queries, beside head_dim^-0.5.
+      local_theta: rotary base of layers with a window, where it is another.
     """
 
     family: Family
@@ -84,6 +89,23 @@ class ModelConfig:
     bos_id: int | None
     eos_ids: tuple[int, ...]
     pad_id: int | None
+    activation: Literal["silu", "gelu_tanh"] = "silu"
+    sandwich: bool = False
+    embed_scale: float = 1.0
+    query_scale: float = 1.0
+    local_theta: float | None = None
+
+    @property
+    def norms(self) -> dict[str, str]:
+        """A layer's norms of [hidden]: name in Layer → Hugging Face's."""
+        if not self.sandwich:
+            return {"input_norm": "input_layernorm", "post_norm": "post_attention_layernorm"}
+        return {
+            "input_norm": "input_layernorm",
+            "attention_out_norm": "post_attention_layernorm",
+            "post_norm": "pre_feedforward_layernorm",
+            "mlp_out_norm": "post_feedforward_layernorm",
+        }
 
     def linear_shapes(self) -> dict[str, tuple[int, int]]:
         """[out, in] of every linear of a layer, by the name that LoRA targets use."""
@@ -182,12 +204,13 @@ def parse_config(raw: Mapping[str, Any]) -> ModelConfig:
     kv_heads = read.size("num_key_value_heads", heads)
     if heads % kv_heads:
         raise ModelInvalid(f"num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}")
-    head_dim = read.size("head_dim", 128 if family == "qwen3" else hidden // heads)
+    head_dim = read.size("head_dim", {"qwen3": 128, "gemma3_text": 256}.get(family, hidden // heads))
     if head_dim % 2:
         raise ModelInvalid(f"head_dim {head_dim} is odd; rotary positions need pairs")
     max_positions = read.size("max_position_embeddings", 2048)
     bias = bool(raw.get("attention_bias", False))
     theta, rope = _rope(raw, max_positions)
+    gemma = family == "gemma3_text"
     return ModelConfig(
         family=family,
         vocab_size=read.size("vocab_size"),
@@ -201,16 +224,21 @@ def parse_config(raw: Mapping[str, Any]) -> ModelConfig:
         norm_eps=float(raw.get("rms_norm_eps", 1e-6)),
         rope_theta=theta,
         rope=rope,
-        tied=bool(raw.get("tie_word_embeddings", family in ("smollm3",))),
+        tied=bool(raw.get("tie_word_embeddings", family in ("smollm3", "gemma3_text"))),
         qkv_bias=True if family == "qwen2" else bias,
         o_bias=False if family == "qwen2" else bias,
         mlp_bias=bool(raw.get("mlp_bias", False)) if family in ("llama", "smollm3") else False,
-        qk_norm=family == "qwen3",
+        qk_norm=family in ("qwen3", "gemma3_text"),
         windows=_windows(raw, family, layers),
         rotary=_rotary_layers(raw, family, layers),
         bos_id=read.token("bos_token_id"),
         eos_ids=read.tokens("eos_token_id"),
         pad_id=read.token("pad_token_id"),
+        activation="gelu_tanh" if gemma else "silu",
+        sandwich=gemma,
+        embed_scale=hidden**0.5 if gemma else 1.0,
+        query_scale=(float(raw.get("query_pre_attn_scalar", 256)) / head_dim) ** -0.5 if gemma else 1.0,
+        local_theta=_local_theta(raw) if gemma else None,
     )
 
 
@@ -244,9 +272,16 @@ def _refuse_features(raw: Mapping[str, Any]) -> None:
         raise ModelUnsupported(
             "quantised checkpoints (quantization_config) are not supported; use the original weights"
         )
-    activation = raw.get("hidden_act", "silu")
-    if activation != "silu":
-        raise ModelUnsupported(f"hidden_act {activation!r} is not supported; only silu is")
+    gemma = raw.get("model_type") == "gemma3_text"
+    name, wanted = ("hidden_activation", "gelu_pytorch_tanh") if gemma else ("hidden_act", "silu")
+    activation = raw.get(name, wanted)
+    if activation != wanted:
+        raise ModelUnsupported(f"{name} {activation!r} is not supported; only {wanted} is")
+    for capping in ("attn_logit_softcapping", "final_logit_softcapping"):
+        if raw.get(capping):
+            raise ModelUnsupported(f"{capping} is not supported")
+    if raw.get("use_bidirectional_attention"):
+        raise ModelUnsupported("use_bidirectional_attention is not supported")
     if float(raw.get("partial_rotary_factor") or 1.0) != 1.0:
         raise ModelUnsupported("partial_rotary_factor other than 1 is not supported")
     if int(raw.get("pretraining_tp") or 1) != 1:
@@ -258,7 +293,9 @@ def _refuse_features(raw: Mapping[str, Any]) -> None:
 def _rope(raw: Mapping[str, Any], max_positions: int) -> tuple[float, RopeScaling]:
     # transformers 5 moved rope_theta and rope_scaling into rope_parameters
     scaling: Mapping[str, Any] = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    theta = float(scaling.get("rope_theta") or raw.get("rope_theta") or 10000.0)
+    scaling = scaling.get("full_attention", scaling)
+    usual = 1e6 if raw.get("model_type") == "gemma3_text" else 1e4
+    theta = float(scaling.get("rope_theta") or raw.get("rope_theta") or usual)
     kind = scaling.get("rope_type") or scaling.get("type") or "default"
     if kind == "default":
         return theta, RopeScaling()
@@ -290,8 +327,17 @@ def _rope(raw: Mapping[str, Any], max_positions: int) -> tuple[float, RopeScalin
     )
 
 
+def _local_theta(raw: Mapping[str, Any]) -> float:
+    parameters = (raw.get("rope_parameters") or {}).get("sliding_attention", {})
+    return float(parameters.get("rope_theta") or raw.get("rope_local_base_freq") or 10000.0)
+
+
 def _windows(raw: Mapping[str, Any], family: Family, layers: int) -> tuple[int | None, ...]:
     window = raw.get("sliding_window")
+    if family == "mistral":
+        return (None if window is None else int(window),) * layers
+    if family == "gemma3_text":
+        return _gemma_windows(raw, layers)
     if family == "llama" or not raw.get("use_sliding_window") or window is None:
         return (None,) * layers
     types = raw.get("layer_types")
@@ -308,6 +354,17 @@ def _windows(raw: Mapping[str, Any], family: Family, layers: int) -> tuple[int |
     if unknown:
         raise ModelUnsupported(f"layer_types {sorted(unknown)} are not supported")
     return tuple(int(window) if kind == "sliding_attention" else None for kind in types)
+
+
+def _gemma_windows(raw: Mapping[str, Any], layers: int) -> tuple[int | None, ...]:
+    """Every sixth layer sees all, by default."""
+    window, pattern = int(raw.get("sliding_window") or 4096), int(raw.get("sliding_window_pattern") or 6)
+    types = raw.get("layer_types") or [
+        "full_attention" if (index + 1) % pattern == 0 else "sliding_attention" for index in range(layers)
+    ]
+    if len(types) != layers:
+        raise ModelInvalid(f"config.json: layer_types names {len(types)} layers of {layers}")
+    return tuple(window if kind == "sliding_attention" else None for kind in types)
 
 
 def _rotary_layers(raw: Mapping[str, Any], family: Family, layers: int) -> tuple[bool, ...]:
@@ -354,6 +411,12 @@ def config_json(config: ModelConfig, dtype: str = "float32") -> dict[str, Any]:
         raw["use_sliding_window"] = True
         raw["sliding_window"] = windows[0]
         raw["layer_types"] = ["full_attention" if w is None else "sliding_attention" for w in config.windows]
+    if config.family == "mistral":
+        raw["sliding_window"] = config.windows[0]
+    if config.family == "gemma3_text":
+        raw["hidden_activation"] = "gelu_pytorch_tanh"
+        raw["query_pre_attn_scalar"] = round(config.head_dim * config.query_scale**-2)
+        raw["rope_local_base_freq"] = config.local_theta
     if config.family == "smollm3":
         raw["no_rope_layers"] = [int(flag) for flag in config.rotary]
     return raw

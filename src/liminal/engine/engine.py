@@ -24,7 +24,14 @@ from typing import Literal, Self
 from liminal.engine.bank import AdapterRegistry
 from liminal.engine.compile_cache import keep_compiled
 from liminal.engine.config import ModelConfig
-from liminal.engine.errors import BankFull, EngineClosed, ModelInvalid, QueueFull, RequestInvalid
+from liminal.engine.errors import (
+    BankFull,
+    CapabilityMissing,
+    EngineClosed,
+    ModelInvalid,
+    QueueFull,
+    RequestInvalid,
+)
 from liminal.engine.grammar import GrammarFactory
 from liminal.engine.numerics import compute_dtype, quantise
 from liminal.engine.options import EngineOptions, check_memory
@@ -95,7 +102,7 @@ class Engine:
         """
         options = options or EngineOptions()
         files = open_model(path)
-        check_memory(options.memory(files.config))
+        check_memory(options.memory_for(files))
         tokenizer = files.tokenizer()
         if tokenizer.vocab_size > files.config.vocab_size:
             raise ModelInvalid(
@@ -104,7 +111,10 @@ class Engine:
             )
         if options.compiled is not None:
             keep_compiled(options.compiled)
-        params = files.params(compute_dtype(options.numbers))
+        numbers = options.numbers_for(files)
+        if numbers == "blocks" and options.devices > 1:
+            raise CapabilityMissing("weights in blocks are not split over devices; choose float32 or int8")
+        params = files.packed() if numbers == "blocks" else files.params(compute_dtype(numbers))
         defaults, ends = files.generation(tokenizer)
         engine = cls(
             files.config,

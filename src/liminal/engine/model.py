@@ -7,15 +7,16 @@ D hidden, N query heads, K key-value heads, G = N/K, H head_dim, R rank rows, V 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 
 from liminal.engine import kernels
+from liminal.engine.blocks import widen_all, widen_rows
 from liminal.engine.config import ModelConfig
 from liminal.engine.params import PAGE, Gates, Layer, Linear, Lora, LoraPair, PageGates, Params
-from liminal.engine.rope import angles, rotate
+from liminal.engine.rope import layer_angles, rotate
 
 QUERY_BLOCKS, LEAST_BLOCK = 4, 128
 """Blocks of queries in a whole sequence's attention, and their least size."""
@@ -25,12 +26,31 @@ Attend = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 
 def linear(p: Linear, x: jax.Array) -> jax.Array:
-    """x [..., in] → [..., out], through a float or an int8 weight."""
+    """x [..., in] → [..., out], through a weight in floats, int8 or blocks."""
+    return linears([p], x)[0]
+
+
+def linears(parts: Sequence[Linear], x: jax.Array) -> list[jax.Array]:
+    """As ``linear`` for all linears of one x; weights in blocks are multiplied in one call."""
     rows = x.reshape(-1, x.shape[-1])
-    y = _matmul(p.weight, rows) if p.scale is None else _int8_matmul(p.weight, p.scale, rows)
-    if p.bias is not None:
-        y = y + p.bias
-    return y.reshape(*x.shape[:-1], y.shape[-1]).astype(x.dtype)
+    found: list[jax.Array] = []
+    for p, y in zip(parts, _products(parts, rows), strict=True):
+        if p.bias is not None:
+            y = y + p.bias
+        found.append(y.reshape(*x.shape[:-1], y.shape[-1]).astype(x.dtype))
+    return found
+
+
+def _products(parts: Sequence[Linear], rows: jax.Array) -> list[jax.Array]:
+    blocks = [(p.weight, p.form) for p in parts if p.form is not None]
+    if len(blocks) == len(parts):
+        own = kernels.block_products(rows.astype(jnp.float32), blocks, kernels.byte_products())
+        return own or [_matmul(widen_all(packed, form), rows) for packed, form in blocks]
+    if blocks:
+        return [_products([p], rows)[0] for p in parts]
+    return [
+        _matmul(p.weight, rows) if p.scale is None else _int8_matmul(p.weight, p.scale, rows) for p in parts
+    ]
 
 
 def _matmul(weight: jax.Array, rows: jax.Array) -> jax.Array:
@@ -97,10 +117,24 @@ def adapted(
     p: Linear, name: str, x: jax.Array, lora: Mapping[str, LoraPair] | None, gates: Gates | None
 ) -> jax.Array:
     """``linear`` plus the rank rows of that linear, if there are any. x [B, T, in] → [B, T, out]."""
-    y = linear(p, x)
-    if lora is None or gates is None or name not in lora:
-        return y
-    return y + lora_delta(lora[name], x, gates)
+    return adapted_all([p], [name], x, lora, gates)[0]
+
+
+def adapted_all(
+    parts: Sequence[Linear],
+    names: Sequence[str],
+    x: jax.Array,
+    lora: Mapping[str, LoraPair] | None,
+    gates: Gates | None,
+) -> list[jax.Array]:
+    """As ``adapted`` for all linears of one x."""
+    found = linears(parts, x)
+    if lora is None or gates is None:
+        return found
+    return [
+        y + lora_delta(lora[name], x, gates) if name in lora else y
+        for name, y in zip(names, found, strict=True)
+    ]
 
 
 def rms_norm(x: jax.Array, weight: jax.Array, eps: float) -> jax.Array:
@@ -163,28 +197,44 @@ def layer_forward(
     """One decoder layer over x [B, T, D]; ``attention`` decides what the queries see."""
     batch, length, _ = x.shape
 
-    def project(p: Linear, name: str, heads: int, source: jax.Array) -> jax.Array:
-        return adapted(p, name, source, lora, gates).reshape(batch, length, heads, config.head_dim)
+    def heads(y: jax.Array) -> jax.Array:
+        return y.reshape(batch, length, -1, config.head_dim)
 
     h = rms_norm(x, layer.input_norm, config.norm_eps)
-    q = project(layer.q_proj, "q_proj", config.heads, h)
-    k = project(layer.k_proj, "k_proj", config.kv_heads, h)
-    v = project(layer.v_proj, "v_proj", config.kv_heads, h)
+    parts = [layer.q_proj, layer.k_proj, layer.v_proj]
+    q, k, v = map(heads, adapted_all(parts, ("q_proj", "k_proj", "v_proj"), h, lora, gates))
     if layer.q_norm is not None and layer.k_norm is not None:
         q = rms_norm(q, layer.q_norm, config.norm_eps)
         k = rms_norm(k, layer.k_norm, config.norm_eps)
+    if config.query_scale != 1.0:
+        q = q * jnp.asarray(config.query_scale, q.dtype)
     if config.rotary[index]:
         q, k = rotate(q, *rotation), rotate(k, *rotation)
     mixed = attention(q, k, v).reshape(batch, length, config.heads * config.head_dim)
-    x = x + adapted(layer.o_proj, "o_proj", mixed, lora, gates)
+    x = x + _out(adapted(layer.o_proj, "o_proj", mixed, lora, gates), layer.attention_out_norm, config)
     h = rms_norm(x, layer.post_norm, config.norm_eps)
-    gate = adapted(layer.gate_proj, "gate_proj", h, lora, gates)
-    up = adapted(layer.up_proj, "up_proj", h, lora, gates)
-    return x + adapted(layer.down_proj, "down_proj", jax.nn.silu(gate) * up, lora, gates)
+    gate, up = adapted_all([layer.gate_proj, layer.up_proj], ("gate_proj", "up_proj"), h, lora, gates)
+    down = adapted(layer.down_proj, "down_proj", _activation(gate, config) * up, lora, gates)
+    return x + _out(down, layer.mlp_out_norm, config)
+
+
+def _out(y: jax.Array, norm: jax.Array | None, config: ModelConfig) -> jax.Array:
+    return y if norm is None else rms_norm(y, norm, config.norm_eps)
+
+
+def _activation(gate: jax.Array, config: ModelConfig) -> jax.Array:
+    return jax.nn.silu(gate) if config.activation == "silu" else jax.nn.gelu(gate, approximate=True)
 
 
 def embed(params: Params, tokens: jax.Array) -> jax.Array:
-    """Token embeddings: int32 [...] → [..., D]; an int8 table is dequantised row by row."""
+    """Token embeddings: int32 [...] → [..., D]; a table in int8 or blocks is dequantised row by row."""
+    rows = _looked_up(params, tokens)
+    return rows if params.embed_scale == 1.0 else rows * jnp.asarray(params.embed_scale, rows.dtype)
+
+
+def _looked_up(params: Params, tokens: jax.Array) -> jax.Array:
+    if params.embed.form is not None:
+        return widen_rows(params.embed.weight, params.embed.form, tokens).astype(params.norm.dtype)
     rows = params.embed.weight[tokens]
     if params.embed.scale is None:
         return rows
@@ -225,7 +275,7 @@ def through_layers(
     The other arguments are those of hidden_states. Layers below the first adapter give the same in every
     pass: a trainer takes what leaves them from an earlier one.
     """
-    rotation = angles(config, positions)
+    rotations = layer_angles(config, positions)
     masks = {window: segment_mask(segments, positions, window) for window in set(config.windows)}
     for index, layer in list(enumerate(params.layers))[first:last]:
 
@@ -237,7 +287,7 @@ def through_layers(
             def attention(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
                 return attend_causal(q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask)
 
-            return layer_forward(layer, config, index, x, rotation, attention, rows, gates)
+            return layer_forward(layer, config, index, x, rotations[index], attention, rows, gates)
 
         step = jax.checkpoint(body) if remat else body
         x = step(layer, x, None if lora is None else lora[index])

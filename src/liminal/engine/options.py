@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ import psutil
 from liminal.engine.config import ModelConfig
 from liminal.engine.errors import MemoryShort
 from liminal.engine.memory import MemoryPlan, plan_memory, readable
-from liminal.engine.numerics import Numbers, compute_dtype
-from liminal.engine.params import PAGE
+from liminal.engine.numerics import Numbers, chosen_numbers, compute_dtype
+from liminal.engine.params import PAGE, parameter_count
 from liminal.engine.runner import Shapes
+from liminal.engine.source import ModelFiles
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class EngineOptions:
       slots: sequences that decode at once.
       context: most tokens of a sequence; None is the model's, at most 4096.
       rows: rank rows of the adapter bank (8 adapters of rank 16 are 128); 0 is no bank.
-      numbers: ``auto`` is f32 on CPU and bf16 on accelerators; int8: weights in int8.
+      numbers: ``blocks`` are the file's 4 or 8 bits; ``auto``: liminal.engine.numerics.chosen_numbers.
+      int8: weights in int8, one step a row, whatever ``auto`` would choose.
       devices: tensor parallelism over this many devices.
       prefix_bytes: bound of the prefix cache; adapter_bytes: of adapters held in host memory.
       queue: requests that may wait before QueueFull.
@@ -54,8 +57,21 @@ class EngineOptions:
         context = min(self.context or 4096, config.max_positions)
         return Shapes(self.slots, context, self.chunks, -(-self.rows // PAGE) * PAGE)
 
+    def numbers_for(self, files: ModelFiles) -> Numbers:
+        """In which numbers these options compute a model."""
+        if self.int8:
+            return "float32" if self.numbers == "auto" else self.numbers
+        return chosen_numbers(self.numbers, files.quantised, parameter_count(files.config), self.devices)
+
+    def memory_for(self, files: ModelFiles) -> MemoryPlan:
+        """As memory, of a model's files."""
+        plan = dataclasses.replace(self, numbers=self.numbers_for(files)).memory(files.config)
+        if self.numbers_for(files) != "blocks" or self.int8:
+            return plan
+        return dataclasses.replace(plan, weights=files.packed_bytes)
+
     def memory(self, config: ModelConfig) -> MemoryPlan:
-        """Bytes that the engine will hold, known before anything is loaded."""
+        """Bytes that the engine will hold, known before anything is loaded; blocks are taken for floats."""
         shapes = self.shapes(config)
         return plan_memory(
             config,

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from liminal.engine.blocks import Form
 from liminal.engine.config import ModelConfig
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -25,19 +26,24 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 class Linear:
     """y = x @ weight.T + bias.
 
-    weight: [out, in]; float, or int8 with ``scale``.
+    weight: [out, in]; float, or int8 with ``scale``, or bytes with ``form`` (``liminal.engine.blocks``).
     scale: [out] f32, the step of each int8 row; None for float weights.
     bias: [out] or None.
+    form: how bytes are to be read; None for other weights.
     """
 
     weight: jax.Array
     scale: jax.Array | None = None
     bias: jax.Array | None = None
+    form: Form | None = struct.field(pytree_node=False, default=None)
 
 
 @struct.dataclass
 class Layer:
-    """One decoder layer. Norm weights are [hidden]; q_norm and k_norm are [head_dim] (Qwen3) or None."""
+    """One decoder layer. Norm weights are [hidden]; q_norm and k_norm are [head_dim] or None.
+
+    attention_out_norm, mlp_out_norm: [hidden], of what a sandwich adds to the residual (Gemma), or None.
+    """
 
     input_norm: jax.Array
     q_proj: Linear
@@ -50,19 +56,22 @@ class Layer:
     gate_proj: Linear
     up_proj: Linear
     down_proj: Linear
+    attention_out_norm: jax.Array | None = None
+    mlp_out_norm: jax.Array | None = None
 
 
 @struct.dataclass
 class Params:
     """A decoder: embed [vocab, hidden], layers, final norm [hidden], head [vocab, hidden].
 
-    ``head`` is None when the embeddings are tied.
+    ``head`` is None when the embeddings are tied. embed_scale: on what is looked up, ModelConfig's.
     """
 
     embed: Linear
     layers: tuple[Layer, ...]
     norm: jax.Array
     head: Linear | None
+    embed_scale: float = struct.field(pytree_node=False, default=1.0)
 
 
 @struct.dataclass
@@ -123,19 +132,17 @@ def init_params(config: ModelConfig, seed: int = 0, dtype: Any = jnp.float32) ->
     def ones(size: int) -> jax.Array:
         return jnp.ones((size,), dtype)
 
-    layers = tuple(
-        Layer(
-            input_norm=ones(config.hidden_size),
-            post_norm=ones(config.hidden_size),
-            q_norm=ones(config.head_dim) if config.qk_norm else None,
-            k_norm=ones(config.head_dim) if config.qk_norm else None,
-            **{name: linear(name) for name in TARGETS},
-        )
-        for _ in range(config.layers)
-    )
+    def layer() -> Layer:
+        parts: dict[str, Any] = {name: ones(config.hidden_size) for name in config.norms}
+        for name in ("q_norm", "k_norm"):
+            parts[name] = ones(config.head_dim) if config.qk_norm else None
+        parts |= {name: linear(name) for name in TARGETS}
+        return Layer(**parts)
+
+    layers = tuple(layer() for _ in range(config.layers))
     embed = Linear(normal(config.vocab_size, config.hidden_size))
     head = None if config.tied else Linear(normal(config.vocab_size, config.hidden_size))
-    return Params(embed, layers, ones(config.hidden_size), head)
+    return Params(embed, layers, ones(config.hidden_size), head, config.embed_scale)
 
 
 def init_lora(
@@ -160,7 +167,8 @@ def init_lora(
 
 def parameter_count(config: ModelConfig) -> int:
     """Number of scalars in the model, without building it."""
-    per_layer = sum(out * inner for out, inner in config.linear_shapes().values()) + 2 * config.hidden_size
+    per_layer = sum(out * inner for out, inner in config.linear_shapes().values())
+    per_layer += len(config.norms) * config.hidden_size
     shapes = config.linear_shapes()
     if config.qkv_bias:
         per_layer += sum(shapes[name][0] for name in ("q_proj", "k_proj", "v_proj"))

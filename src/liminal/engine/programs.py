@@ -133,7 +133,7 @@ class Programs:
 
     def _build(self, key: Key) -> Any:
         if self.mesh is None and key[0] in ("decode", "prefill"):
-            kernels.prepare(self.config)
+            kernels.prepare(self.config, self._shapes[0], str(key[2]))
         program = None if self._store is None else self._store.load(key)
         if program is None:
             with Compiling() as compiling:

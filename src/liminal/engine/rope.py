@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -64,11 +65,25 @@ def _yarn_factor(scaling: RopeScaling) -> float:
     return temperature(1.0)
 
 
-def angles(config: ModelConfig, positions: jax.Array) -> tuple[jax.Array, jax.Array]:
+Rotation = tuple[jax.Array, jax.Array]
+"""(cos, sin)."""
+
+
+def angles(config: ModelConfig, positions: jax.Array) -> Rotation:
     """(cos, sin), each f32 [..., head_dim / 2], for int32 positions [...]."""
     inverse, factor = frequencies(config)
     phase = positions[..., None].astype(jnp.float32) * inverse
     return jnp.cos(phase) * factor, jnp.sin(phase) * factor
+
+
+def layer_angles(config: ModelConfig, positions: jax.Array) -> list[Rotation]:
+    """``angles`` for each layer: one with a window may have a base of its own, without scaling (Gemma 3)."""
+    everywhere = angles(config, positions)
+    if config.local_theta is None:
+        return [everywhere] * config.layers
+    local = replace(config, rope_theta=config.local_theta, rope=RopeScaling())
+    near = angles(local, positions)
+    return [everywhere if window is None else near for window in config.windows]
 
 
 def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:

@@ -16,12 +16,20 @@ from liminal.engine.config import ModelConfig, model_name, read_config, read_jso
 from liminal.engine.errors import ModelInvalid, ModelNotFound
 from liminal.engine.gguf.config import end_tokens, read_gguf_config
 from liminal.engine.gguf.header import Header, is_gguf, read_header
-from liminal.engine.gguf.tensors import GgufTensors, StoredBlocks
+from liminal.engine.gguf.tensors import FLOATS, GgufTensors, StoredBlocks
 from liminal.engine.gguf.tokenizer import read_tokenizer
-from liminal.engine.params import Params
+from liminal.engine.params import Linear, Params
 from liminal.engine.request import NEUTRAL, Sampling
 from liminal.engine.tokenizer import Tokenizer
-from liminal.engine.weights import Stored, build_params, check_tensors, load_params, stored_tensors
+from liminal.engine.weights import (
+    Stored,
+    build_params,
+    check_tensors,
+    load_params,
+    packed_bytes,
+    packed_linear,
+    stored_tensors,
+)
 
 GENERATION = "generation_config.json"
 SAMPLED = 4096
@@ -51,6 +59,20 @@ class ModelFiles(Protocol):
 
     def params(self, dtype: Any = jnp.float32) -> Params:
         """The parameters in floats. Raises ModelInvalid, ModelUnsupported."""
+        ...
+
+    @property
+    def quantised(self) -> bool:
+        """Whether there are matrices in blocks."""
+        ...
+
+    @property
+    def packed_bytes(self) -> int:
+        """What ``packed`` takes."""
+        ...
+
+    def packed(self) -> Params:
+        """The parameters with matrices in blocks of 4 or 8 bits, read one by one. Raises as params."""
         ...
 
     def blocks(self, name: str) -> StoredBlocks | None:
@@ -108,6 +130,20 @@ class ModelFolder:
         """From the safetensors."""
         return load_params(self.path, self.config, dtype)
 
+    @property
+    def quantised(self) -> bool:
+        """No: folders have floats."""
+        return False
+
+    @property
+    def packed_bytes(self) -> int:
+        """In 8 bits."""
+        return packed_bytes(self.config, {})
+
+    def packed(self) -> Params:
+        """Rounded to 8 bits."""
+        return load_params(self.path, self.config, jnp.float32, packed=True)
+
     def blocks(self, name: str) -> StoredBlocks | None:
         """None: folders have floats."""
         return None
@@ -148,6 +184,31 @@ class GgufFile:
             return jnp.asarray(self._tensors.wide(name), dtype)
 
         return build_params(self.config, tensor, self._tensors.names)
+
+    @property
+    def quantised(self) -> bool:
+        """Whether any tensor is in blocks."""
+        return any(tensor.kind not in FLOATS for tensor in self._tensors.names.values())
+
+    @property
+    def packed_bytes(self) -> int:
+        """From the header."""
+        kinds = {name: tensor.kind for name, tensor in self._tensors.names.items()}
+        return packed_bytes(self.config, kinds)
+
+    def packed(self) -> Params:
+        """The file's own blocks, or 8 bits where kernels have no such blocks."""
+
+        def tensor(name: str) -> Any:
+            return jnp.asarray(self._tensors.wide(name), jnp.float32)
+
+        def matrix(name: str) -> Linear:
+            stored = self._tensors.blocks(name)
+            return packed_linear(
+                None if stored is None else (stored.kind, stored.rows), lambda: self._tensors.wide(name)
+            )
+
+        return build_params(self.config, tensor, self._tensors.names, matrix)
 
     def blocks(self, name: str) -> StoredBlocks | None:
         """As the file has them."""

@@ -6,8 +6,10 @@ before the first byte of weights is read.
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from liminal.engine.blocks import BLOCK, pack_floats, pack_rows, packed_size
 from liminal.engine.config import ModelConfig, config_json, read_json
 from liminal.engine.errors import ModelInvalid, ModelNotFound, ModelUnsupported
 from liminal.engine.params import TARGETS, Layer, Linear, Params
@@ -58,8 +61,8 @@ def expected_tensors(config: ModelConfig) -> dict[str, tuple[int, ...]]:
             shapes[f"{prefix}{name}.weight"] = (out, inner)
             if biased.get(name, config.mlp_bias):
                 shapes[f"{prefix}{name}.bias"] = (out,)
-        shapes[f"{prefix}input_layernorm.weight"] = (hidden,)
-        shapes[f"{prefix}post_attention_layernorm.weight"] = (hidden,)
+        for name in config.norms.values():
+            shapes[f"{prefix}{name}.weight"] = (hidden,)
         if config.qk_norm:
             shapes[f"{prefix}self_attn.q_norm.weight"] = (config.head_dim,)
             shapes[f"{prefix}self_attn.k_norm.weight"] = (config.head_dim,)
@@ -147,8 +150,10 @@ def _harmless(name: str, config: ModelConfig) -> bool:
     return name.endswith("rotary_emb.inv_freq") or (config.tied and name == "lm_head.weight")
 
 
-def load_params(folder: str | Path, config: ModelConfig, dtype: Any = jnp.float32) -> Params:
-    """The parameters of a Hugging Face folder in ``dtype`` (f32, bf16 or f16).
+def load_params(
+    folder: str | Path, config: ModelConfig, dtype: Any = jnp.float32, packed: bool = False
+) -> Params:
+    """The parameters of a Hugging Face folder in ``dtype`` (f32, bf16, f16), or with matrices in blocks.
 
     Raises ModelNotFound, ModelInvalid or ModelUnsupported before memory is spent.
     """
@@ -161,33 +166,79 @@ def load_params(folder: str | Path, config: ModelConfig, dtype: Any = jnp.float3
         if stored.file not in handles:
             handles[stored.file] = safe_open(stored.file, framework="numpy")
         try:
-            return jnp.asarray(handles[stored.file].get_tensor(name), dtype)
+            value = jnp.asarray(handles[stored.file].get_tensor(name), dtype)
+            return value + 1 if adds_one(config, name) else value
         except (SafetensorError, OSError) as error:
             raise ModelInvalid(f"tensor {name} cannot be read: {error}") from error
 
-    return build_params(config, tensor, found)
+    def matrix(name: str) -> Linear:
+        return packed_linear(None, lambda: np.asarray(tensor(name), np.float32))
+
+    return build_params(config, tensor, found, matrix if packed else None)
 
 
-def build_params(config: ModelConfig, tensor: Any, names: Mapping[str, Any]) -> Params:
-    """Assemble the tree from ``tensor(hugging_face_name) -> array``; ``names`` says which exist."""
+def adds_one(config: ModelConfig, name: str) -> bool:
+    """Whether a folder stores a tensor less one: Gemma's norms multiply by 1 + w."""
+    return config.family == "gemma3_text" and name.endswith("norm.weight")
+
+
+def packed_bytes(config: ModelConfig, kinds: Mapping[str, str]) -> int:
+    """Of the parameters that packed_linear and f32 make; ``kinds``: GGML's names of what is in blocks."""
+    found = 0
+    for name, shape in expected_tensors(config).items():
+        if len(shape) == 1 or shape[1] % BLOCK:
+            found += 4 * math.prod(shape)
+        else:
+            found += packed_size(kinds.get(name, ""), shape)
+    return found
+
+
+def packed_linear(
+    stored: tuple[str, NDArray[np.uint8]] | None, wide: Callable[[], NDArray[np.float32]]
+) -> Linear:
+    """A matrix in blocks (``liminal.engine.blocks``): the file's own, or rounded to 8 bits from ``wide``.
+
+    stored: GGML's name of the blocks and the bytes of each row.
+    """
+    found = None if stored is None else pack_rows(*stored)
+    if found is None:
+        matrix = wide()
+        if matrix.shape[1] % BLOCK:
+            return Linear(jnp.asarray(matrix))
+        found = pack_floats(matrix)
+    packed, form = found
+    return Linear(jnp.asarray(packed), form=form)
+
+
+def build_params(
+    config: ModelConfig,
+    tensor: Any,
+    names: Mapping[str, Any],
+    matrix: Callable[[str], Linear] | None = None,
+) -> Params:
+    """Assemble the tree from ``tensor(hugging_face_name) -> array``; ``names`` says which exist.
+
+    matrix: gives a linear's weight by name, in the form that it is to have; by default the tensor itself.
+    """
 
     def linear(prefix: str) -> Linear:
-        bias = f"{prefix}.bias"
-        return Linear(tensor(f"{prefix}.weight"), bias=tensor(bias) if bias in names else None)
+        bias, name = f"{prefix}.bias", f"{prefix}.weight"
+        weight = Linear(tensor(name)) if matrix is None else matrix(name)
+        return dataclasses.replace(weight, bias=tensor(bias) if bias in names else None)
 
     def layer(index: int) -> Layer:
         prefix = f"model.layers.{index}."
-        return Layer(
-            input_norm=tensor(f"{prefix}input_layernorm.weight"),
-            post_norm=tensor(f"{prefix}post_attention_layernorm.weight"),
-            q_norm=tensor(f"{prefix}self_attn.q_norm.weight") if config.qk_norm else None,
-            k_norm=tensor(f"{prefix}self_attn.k_norm.weight") if config.qk_norm else None,
-            **{target: linear(prefix + module_path(target)) for target in TARGETS},
-        )
+        parts: dict[str, Any] = {
+            field: tensor(f"{prefix}{name}.weight") for field, name in config.norms.items()
+        }
+        for name in ("q_norm", "k_norm"):
+            parts[name] = tensor(f"{prefix}self_attn.{name}.weight") if config.qk_norm else None
+        parts |= {target: linear(prefix + module_path(target)) for target in TARGETS}
+        return Layer(**parts)
 
     layers = tuple(layer(index) for index in range(config.layers))
     head = None if config.tied else linear("lm_head")
-    return Params(linear("model.embed_tokens"), layers, tensor("model.norm.weight"), head)
+    return Params(linear("model.embed_tokens"), layers, tensor("model.norm.weight"), head, config.embed_scale)
 
 
 def named_tensors(config: ModelConfig, params: Params) -> dict[str, jax.Array]:
@@ -198,8 +249,8 @@ def named_tensors(config: ModelConfig, params: Params) -> dict[str, jax.Array]:
     }
     for index, layer in enumerate(params.layers):
         prefix = f"model.layers.{index}."
-        named[f"{prefix}input_layernorm.weight"] = layer.input_norm
-        named[f"{prefix}post_attention_layernorm.weight"] = layer.post_norm
+        for field, name in config.norms.items():
+            named[f"{prefix}{name}.weight"] = getattr(layer, field)
         if layer.q_norm is not None and layer.k_norm is not None:
             named[f"{prefix}self_attn.q_norm.weight"] = layer.q_norm
             named[f"{prefix}self_attn.k_norm.weight"] = layer.k_norm
@@ -223,14 +274,17 @@ def save_model(
     """Write config.json and safetensors that transformers and load_params read back.
 
     Sharded with an index when the weights exceed ``shard_bytes``. Raises ModelUnsupported for
-    int8 parameters: they are a way of computing, not of storing.
+    rounded parameters: they are a way of computing, not of storing.
     """
-    if params.embed.scale is not None:
-        raise ModelUnsupported("int8 parameters are not saved; save the float ones they came from")
+    if params.embed.scale is not None or params.embed.form is not None:
+        raise ModelUnsupported("rounded parameters are not saved; save the float ones they came from")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     kind = np.dtype(dtype)
-    named = {name: np.asarray(value).astype(kind) for name, value in named_tensors(config, params).items()}
+    named = {
+        name: np.asarray(value - 1 if adds_one(config, name) else value).astype(kind)
+        for name, value in named_tensors(config, params).items()
+    }
     shards: list[dict[str, Array]] = [{}]
     for name, value in named.items():
         if shards[-1] and sum(item.nbytes for item in shards[-1].values()) + value.nbytes > shard_bytes:

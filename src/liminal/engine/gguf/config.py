@@ -14,9 +14,12 @@ ARCHITECTURES: Mapping[str, str] = {
     "qwen2": "qwen2",
     "qwen3": "qwen3",
     "smollm3": "smollm3",
+    "gemma3": "gemma3_text",
 }
 """``general.architecture`` → model type. Mistral's files call themselves llama."""
-REFUSED = ("expert_count", "attention.sliding_window", "rope.scaling.attn_factor")
+REFUSED = ("expert_count", "rope.scaling.attn_factor", "attn_logit_softcapping", "final_logit_softcapping")
+GEMMA_27B = 62
+"""Layers of the one Gemma 3 whose queries are scaled by hidden / heads (llama.cpp, gemma3)."""
 
 
 def read_gguf_config(header: Header) -> ModelConfig:
@@ -65,6 +68,15 @@ def _as_json(header: Header, architecture: str) -> dict[str, Any]:
         "pad_token_id": header.number("tokenizer.ggml.padding_token_id"),
         "rope_scaling": _scaling(header, of),
     }
+    if architecture == "llama" and of("attention.sliding_window"):
+        raw |= {"model_type": "mistral", "sliding_window": of("attention.sliding_window")}
+    if architecture == "gemma3":
+        wide = of("block_count") == GEMMA_27B
+        raw |= {
+            "sliding_window": of("attention.sliding_window"),
+            "rope_local_base_freq": of("rope.freq_base_swa", 10000.0),
+            "query_pre_attn_scalar": hidden // heads if wide else raw["head_dim"],
+        }
     rotated = of("rope.dimension_count")
     if rotated not in (None, raw["head_dim"]):
         raise ModelUnsupported(f"rotary positions of {rotated} among {raw['head_dim']} dimensions")

@@ -29,6 +29,12 @@ LAYER: Mapping[str, str] = {
     "ffn_norm": "post_attention_layernorm",
 }
 """A layer's tensors: llama.cpp's name → Hugging Face's."""
+SANDWICH: Mapping[str, str] = {
+    "post_attention_norm": "post_attention_layernorm",
+    "ffn_norm": "pre_feedforward_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+}
+"""What is called otherwise where there are norms after attention and MLP too."""
 OUTSIDE: Mapping[str, str] = {
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",
@@ -37,6 +43,8 @@ OUTSIDE: Mapping[str, str] = {
 KINDS = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
 """Numbers that are read."""
 FLOATS = ("F32", "F16", "BF16")
+INTERLEAVED = ("llama", "smollm3")
+"""Architectures whose q and k rows llama.cpp keeps in the order of interleaved rotary pairs."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,8 @@ class GgufTensors:
         """Raises ModelInvalid or ModelUnsupported unless the file has exactly what the configuration says."""
         self._header = header
         self._config = config
-        self._places = {_hugging_face(name): tensor for name, tensor in header.tensors.items()}
+        layer = {**LAYER, **(SANDWICH if config.sandwich else {})}
+        self._places = {_hugging_face(name, layer): tensor for name, tensor in header.tensors.items()}
         _check(header, config, self._places)
 
     @property
@@ -92,7 +101,7 @@ class GgufTensors:
 
     def _unpermuted(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
         """llama.cpp's converter interleaves the halves of each head of q and k, for its way to rotate."""
-        if self._header.text("general.architecture") != "llama":
+        if self._header.text("general.architecture") not in INTERLEAVED:
             return rows
         if ".self_attn.q_proj." in name:
             heads = self._config.heads
@@ -104,12 +113,12 @@ class GgufTensors:
         return rows.reshape(heads, half, 2, -1).swapaxes(1, 2).reshape(rows.shape)
 
 
-def _hugging_face(name: str) -> str:
+def _hugging_face(name: str, layer: Mapping[str, str]) -> str:
     parts = name.split(".")
     if len(parts) == 2 and parts[0] in OUTSIDE:
         return f"{OUTSIDE[parts[0]]}.{parts[1]}"
-    if len(parts) == 4 and parts[0] == "blk" and parts[2] in LAYER:
-        return f"model.layers.{parts[1]}.{LAYER[parts[2]]}.{parts[3]}"
+    if len(parts) == 4 and parts[0] == "blk" and parts[2] in layer:
+        return f"model.layers.{parts[1]}.{layer[parts[2]]}.{parts[3]}"
     return name
 
 

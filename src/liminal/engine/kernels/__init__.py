@@ -7,7 +7,7 @@ other devices, on several at once, in training, and for shapes that do not fit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -15,12 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from liminal.engine.blocks import ROWS, Form
 from liminal.engine.config import ModelConfig
-from liminal.engine.params import LoraPair, PageGates
+from liminal.engine.params import LoraPair, PageGates, Params
 
 MOST_ROWS = 32
 """Rows of bytes for which reading the weight is what a product waits for."""
 INT8_PRODUCT, PAGE_PRODUCT, ATTENTION = "liminal_int8_product", "liminal_page_product", "liminal_attention"
+BLOCK_PRODUCTS, LAYERS = "liminal_block_products", "liminal_layers"
 
 _one_at_a_time = threading.Lock()
 _allowed = ContextVar("kernels", default=True)
@@ -36,7 +38,7 @@ def plain_operations(chosen: bool = True) -> Generator[None]:
         _allowed.reset(token)
 
 
-def available(name: str, *of: int) -> bool:
+def available(name: str, *of: int | str) -> bool:
     """Whether this process has a kernel, of these sizes; it is compiled where it is asked for first."""
     if not _allowed.get() or jax.default_backend() != "cpu":
         return False
@@ -47,11 +49,26 @@ def available(name: str, *of: int) -> bool:
         return made(name, *of)
 
 
-def prepare(config: ModelConfig) -> None:
-    """Make every kernel of a model known to this process: a program from disk looks for them by name."""
-    available(INT8_PRODUCT)
-    available(PAGE_PRODUCT)
-    available(ATTENTION, config.heads // config.kv_heads, config.head_dim)
+def prepare(config: ModelConfig, params: Params, mode: str) -> None:
+    """Make the kernels of a program known to this process: one from disk looks for them by name.
+
+    params: or their shapes; mode: of ``liminal.engine.mixing``.
+    """
+    from liminal.engine.kernels.decoder import layers_kernel
+
+    layer = params.layers[0]
+    qkv, pair = [layer.q_proj, layer.k_proj, layer.v_proj], [layer.gate_proj, layer.up_proj]
+    apart = mode != "none" or not layers_kernel(params, config)
+    for parts in ([*(qkv, [layer.o_proj], pair, [layer.down_proj])] if apart else []) + [
+        [params.head or params.embed]
+    ]:
+        if all(part.form is not None for part in parts):
+            available(BLOCK_PRODUCTS, byte_products(), *(part.form.key for part in parts if part.form))
+    if params.embed.scale is not None:
+        available(INT8_PRODUCT)
+    if apart:
+        available(PAGE_PRODUCT)
+        available(ATTENTION, config.heads // config.kv_heads, config.head_dim)
 
 
 def fits_int8(rows: jax.Array, weight: jax.Array) -> bool:
@@ -65,6 +82,34 @@ def int8_product(rows: jax.Array, weight: jax.Array) -> jax.Array:
     shape = jax.ShapeDtypeStruct((rows.shape[0], weight.shape[0]), jnp.int32)
     raised = jax.ffi.ffi_call(INT8_PRODUCT, shape)(rows, weight)
     return raised - 128 * rows.astype(jnp.int32).sum(axis=1, keepdims=True)
+
+
+def byte_products() -> str:
+    """The best way to multiply bytes that this processor has (``registry.KINDS``); "" for none."""
+    if not _allowed.get() or jax.default_backend() != "cpu":
+        return ""
+    from liminal.engine.kernels.registry import kinds
+
+    return next(iter(kinds()), "")
+
+
+def block_products(
+    rows: jax.Array, matrices: Sequence[tuple[jax.Array, Form]], kind: str
+) -> list[jax.Array] | None:
+    """rows f32 [R, in] @ each packed matrix.T (``liminal.engine.blocks``) → f32 [R, out] of each.
+
+    ``kind``: of byte_products. The rows are rounded to bytes, 32 values by one scale. None where there is
+    no such kernel.
+    """
+    count, inner = rows.shape
+    key = [form.key for _, form in matrices]
+    if not kind or not available(BLOCK_PRODUCTS, kind, *key):
+        return None
+    shapes = [jax.ShapeDtypeStruct((count, packed.shape[0] * ROWS), jnp.float32) for packed, _ in matrices]
+    scratch = jax.ShapeDtypeStruct((count * (inner + inner // 4),), jnp.uint8)
+    call = jax.ffi.ffi_call(kernel_name(BLOCK_PRODUCTS, kind, *key), [*shapes, scratch])
+    found = call(rows, *(packed for packed, _ in matrices))[:-1]
+    return [each[:, : form.out] for each, (_, form) in zip(found, matrices, strict=True)]
 
 
 def fits_pages(rows: jax.Array, pair: LoraPair) -> bool:
@@ -101,6 +146,6 @@ def decode_attention(
     return call(q * dim**-0.5, keys, values, positions, np.int32(window or 0))
 
 
-def kernel_name(name: str, *of: int) -> str:
+def kernel_name(name: str, *of: int | str) -> str:
     """Under which XLA knows a kernel of these sizes."""
     return "_".join((name, *map(str, of)))

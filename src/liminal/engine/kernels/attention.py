@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from liminal.engine.kernels.llvm import F32, I32, I64, POINTER, Body, Buffer, Code, Value, number
+from liminal.engine.kernels.llvm import F32, I32, I64, POINTER, Call, Code, Phase, Value, number
 from liminal.engine.kernels.vectors import (
     FLOATS,
     INTS,
@@ -18,7 +18,6 @@ from liminal.engine.kernels.vectors import (
     largest,
     multiply_add,
     row,
-    share,
     spread,
     total,
     totals,
@@ -31,44 +30,82 @@ REGISTERS = 24
 FLOOR = -1e30
 
 
-def decode_attention(groups: int, dim: int) -> Body:
+def decode_attention(groups: int, dim: int) -> Phase:
     """The kernel for ``groups`` query heads a key-value head, of ``dim`` numbers each.
 
     (q f32 [B, N, H] already scaled, keys and values f32 [slots, K, L, H], positions int32 [B], window int32,
     0 for none) → f32 [B, N, H]. A row at the last position of the cache takes no part and gives zeros.
     """
-    together = max(1, REGISTERS // (dim // LANES))
-    heads = [range(start, min(start + together, groups)) for start in range(0, groups, together)]
 
-    def body(code: Code, given: Sequence[Buffer], result: Buffer, part: Value) -> None:
-        q, keys, values, positions, window = given
+    def units(code: Code, call: Call) -> Value:
+        return code.mul(call.given(0).size(0), call.given(1).size(1))
+
+    def body(code: Code, call: Call, span: tuple[Value, Value]) -> None:
+        q, keys, values, positions, window = (call.given(index) for index in range(5))
+        result, (first, some) = call.result(0), span
         kv_heads, length = keys.size(1), keys.size(2)
-        first, some = share(code, code.mul(q.size(0), kv_heads), part, unit=1)
-        with code.goto_entry_block():
-            # llvmlite gives it a type, which what else is an address here does not have
-            scratch = code.inttoptr(code.ptrtoint(code.alloca(F32, together * STEP), I64), POINTER)
         wide = code.sext(code.fetch(window.data, I32), I64)
+        room = scratch(code, groups, dim)
 
         def unit(index: Value) -> None:
             which = code.add(first, index)
             slot = code.sdiv(which, kv_heads)
             position = code.sext(code.fetch(code.at(positions.data, slot, I32), I32), I64)
-            idle = code.icmp_signed("==", position, code.sub(length, number(1)))
-            end = code.select(idle, number(0), code.add(position, number(1)))
-            limited = code.and_(code.icmp_signed(">", wide, number(0)), code.icmp_signed("<", wide, end))
-            begin = code.select(limited, code.sub(end, wide), number(0))
+            sides = [row(code, side, which, number(groups * dim), F32) for side in (q, result)]
             each = code.mul(length, number(dim))
-            lines = _Lines(
-                row(code, keys, which, each, F32), row(code, values, which, each, F32), scratch, begin, end
+            lines = [row(code, side, which, each, F32) for side in (keys, values)]
+            attend_row(
+                code,
+                (groups, dim),
+                (sides[0], sides[1]),
+                (lines[0], lines[1]),
+                (position, length),
+                wide,
+                room,
             )
-            for some_heads in heads:
-                head = code.add(code.mul(which, number(groups)), number(some_heads[0]))
-                asked, answer = (row(code, side, head, number(dim), F32) for side in (q, result))
-                _Heads(code, lines, dim, len(some_heads)).attend(asked, answer)
 
         code.loop(some, 1, unit)
 
-    return body
+    return Phase(units, body)
+
+
+def _together(groups: int, dim: int) -> int:
+    return min(groups, max(1, REGISTERS // (dim // LANES)))
+
+
+def scratch(code: Code, groups: int, dim: int) -> Value:
+    """Room on the stack for the scores of a step."""
+    with code.goto_entry_block():
+        # llvmlite gives it a type, which what else is an address here does not have
+        room = code.alloca(F32, _together(groups, dim) * STEP)
+        return code.inttoptr(code.ptrtoint(room, I64), POINTER)
+
+
+def attend_row(
+    code: Code,
+    sizes: tuple[int, int],
+    sides: tuple[Value, Value],
+    lines: tuple[Value, Value],
+    place: tuple[Value, Value],
+    window: Value,
+    room: Value | None = None,
+) -> None:
+    """What (heads, dim) queries at an address see goes to another: ``sides``.
+
+    lines: where their key-value head's keys and values begin; place: (position, length of a slot);
+    window: 0 for none; room: of ``scratch``.
+    """
+    (groups, dim), (position, length) = sizes, place
+    idle = code.icmp_signed("==", position, code.sub(length, number(1)))
+    end = code.select(idle, number(0), code.add(position, number(1)))
+    limited = code.and_(code.icmp_signed(">", window, number(0)), code.icmp_signed("<", window, end))
+    begin = code.select(limited, code.sub(end, window), number(0))
+    found = _Lines(*lines, scratch(code, groups, dim) if room is None else room, begin, end)
+    together = _together(groups, dim)
+    for start in range(0, groups, together):
+        some = min(together, groups - start)
+        asked, answer = (code.at(side, number(start * dim), F32) for side in sides)
+        _Heads(code, found, dim, some).attend(asked, answer)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from liminal.engine.kernels.llvm import F32, I8, I32, I64, Buffer, Code, Value, number
+from liminal.engine.kernels.llvm import F32, I8, I32, I64, Buffer, Call, Code, Value, number
 from liminal.engine.kernels.vectors import (
     BYTES,
     FLOATS,
@@ -16,7 +16,6 @@ from liminal.engine.kernels.vectors import (
     every,
     multiply_add,
     row,
-    share,
     spread,
     total,
     totals,
@@ -27,14 +26,14 @@ TILE = 4
 """Rows of the weight by rows of the batch whose sums stay in registers."""
 
 
-def int8_product(code: Code, given: Sequence[Buffer], result: Buffer, part: Value) -> None:
-    """A part of the outputs for all rows of the batch.
+def int8_product(code: Code, call: Call, span: tuple[Value, Value]) -> None:
+    """Some of the outputs for all rows of the batch.
 
     VPDPBUSD multiplies bytes without a sign by bytes with one. The weight is moved up by 128 on its way;
     what that adds, 128 times the sum of a row, the caller takes away.
     """
-    rows, weight = given
-    first, some = share(code, result.size(1), part, unit=TILE)
+    rows, weight, result = call.given(0), call.given(1), call.result(0)
+    first, some = span
 
     def column(start: Value, width: int) -> None:
         output = code.add(first, start)
@@ -82,11 +81,12 @@ def _tile(
         code.store(code.shuffle_vector(found, found, lanes), place, align=4)
 
 
-def page_product(code: Code, given: Sequence[Buffer], result: Buffer, part: Value) -> None:
-    """A part of the batch's rows, each with the pages that it owns; a page is read once, by one thread."""
-    rows, _, b, owner, gates = given
+def page_product(code: Code, call: Call, span: tuple[Value, Value]) -> None:
+    """Some of the batch's rows, each with the pages that it owns; a page is read once, by one thread."""
+    given, result = [call.given(index) for index in range(5)], call.result(0)
+    _, _, b, owner, gates = given
     out = b.size(1)
-    first, some = share(code, rows.size(0), part, unit=1)
+    first, some = span
 
     def own(index: Value) -> None:
         mine = code.add(first, index)

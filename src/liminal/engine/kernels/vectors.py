@@ -12,16 +12,6 @@ LANES = 16
 """f32 or int32 in a vector; it has four times as many bytes."""
 FLOATS, INTS, BYTES = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES), ir.VectorType(I8, 4 * LANES)
 ZERO = ir.Constant(FLOATS, None)
-PARTS = 8
-"""Into which a kernel divides its work."""
-
-
-def share(code: Code, count: Value, part: Value, unit: int) -> tuple[Value, Value]:
-    """(first, how many) of ``count`` that a part has, in whole units but for the last."""
-    each = code.sdiv(code.add(count, number(PARTS * unit - 1)), number(PARTS * unit))
-    each = code.mul(each, number(unit))
-    first = code.least(code.mul(part, each), count)
-    return first, code.least(each, code.sub(count, first))
 
 
 def row(code: Code, buffer: Buffer, index: Value, length: Value, of: ir.Type) -> Value:
@@ -39,6 +29,27 @@ def spread(code: Code, value: Value) -> Value:
     none = ir.Constant(FLOATS if value.type == F32 else INTS, None)
     one = code.insert_element(none, value, number(0, I32))
     return code.shuffle_vector(one, none, every(0, INTS))
+
+
+def lower(code: Code, vector: Value) -> Value:
+    """The first half of the lanes."""
+    return _lanes(code, vector, 0, vector.type.count // 2)
+
+
+def upper(code: Code, vector: Value) -> Value:
+    """The second half of the lanes."""
+    return _lanes(code, vector, vector.type.count // 2, vector.type.count // 2)
+
+
+def _lanes(code: Code, vector: Value, first: int, count: int) -> Value:
+    lanes = ir.Constant(ir.VectorType(I32, count), list(range(first, first + count)))
+    return code.shuffle_vector(vector, vector, lanes)
+
+
+def joined(code: Code, first: Value, second: Value) -> Value:
+    """Two vectors side by side."""
+    count = 2 * first.type.count
+    return code.shuffle_vector(first, second, ir.Constant(ir.VectorType(I32, count), list(range(count))))
 
 
 def multiply_add(code: Code, a: Value, b: Value, c: Value) -> Value:

@@ -27,9 +27,9 @@ class BaseModel:
     identity: str
 
     def __post_init__(self) -> None:
-        """Raise CapabilityMissing for int8 parameters: no gradient passes through their rounding."""
-        if self.params.embed.scale is not None:
-            raise CapabilityMissing("int8 parameters cannot be trained through; load the model in float")
+        """Raise CapabilityMissing for rounded parameters: no gradient passes through them."""
+        if self.params.embed.scale is not None or self.params.embed.form is not None:
+            raise CapabilityMissing("rounded parameters cannot be trained through; load the model in float")
 
     @classmethod
     def load(cls, path: str | Path, numbers: Numbers = "auto") -> BaseModel:
