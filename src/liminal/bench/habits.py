@@ -16,6 +16,7 @@ import typer
 from liminal.bench.figures import Figure, Json, report
 from liminal.bench.progress import progress_bar
 from liminal.bench.schooling.habits import Habit, habits
+from liminal.bench.schooling.prompted import Correction, prompted
 from liminal.engine.training import TrainConfig, TrainingRun
 from liminal.learning.evidence.dataset import DataSet, compose
 from liminal.learning.evidence.lessons import Lesson, Prompt
@@ -40,6 +41,7 @@ class Learned:
 
     Attributes:
         before, after: share of held-out answers that have it, of those to which it can apply.
+        prompted: the same of the base model with rule and corrections in its prompt.
         trained, judged: seconds. tokens: run forward and backward.
         scale: how strongly the adapter speaks.
     """
@@ -48,6 +50,7 @@ class Learned:
     report: Report
     before: float
     after: float
+    prompted: float
     trained: float
     judged: float
     tokens: int
@@ -109,11 +112,20 @@ async def _learn(
         judged,
         before=_kept(habit, [text for _, text in held]),
         after=_kept(habit, after),
+        prompted=_kept(habit, await _from_prompts(bench, habit, wrong, held)),
         trained=trained - began,
         judged=ended - trained,
         tokens=tokens,
         scale=candidate.alpha / config.alpha,
     )
+
+
+async def _from_prompts(
+    bench: Workbench, habit: Habit, wrong: Sequence[tuple[str, str]], held: Sequence[tuple[str, str]]
+) -> list[str]:
+    shown = [Correction(question, habit.correct(said)) for question, said in wrong]
+    prompts = await prompted(habit, shown, [question for question, _ in held], read_settings().cache)
+    return await bench.decode(prompts, longest=TOKENS)
 
 
 async def _wrong(bench: Workbench, habit: Habit, asked: Sequence[str], count: int) -> list[tuple[str, str]]:
@@ -154,8 +166,10 @@ def _kept(habit: Habit, answers: Sequence[str]) -> float:
 
 def _figures(item: Learned) -> list[Figure]:
     held_out, forgot, told, kept = item.report.figures
+    told_it = f"{item.name}: with rule and corrections in the prompt"
     return [
         Figure(name=f"{item.name}: habit kept", value=100 * item.after, unit="%").against(100 * item.before),
+        Figure(name=told_it, value=100 * item.prompted, unit="%"),
         Figure(name=f"{item.name}: held-out NLL", value=held_out.candidate, unit="nats").against(
             held_out.baseline
         ),
@@ -175,7 +189,11 @@ def _figures(item: Learned) -> list[Figure]:
 def _together(found: Sequence[Learned]) -> list[Figure]:
     after = 100 * sum(item.after for item in found) / len(found)
     before = 100 * sum(item.before for item in found) / len(found)
-    return [Figure(name="all: habit kept", value=after, unit="%").against(before).at_least(70)]
+    prompted = 100 * sum(item.prompted for item in found) / len(found)
+    return [
+        Figure(name="all: habit kept", value=after, unit="%").against(before).at_least(70),
+        Figure(name="all: with rule and corrections in the prompt", value=prompted, unit="%"),
+    ]
 
 
 def _lost(figure: Measured) -> float:

@@ -37,7 +37,7 @@ STEPS = 12
 """Optimizer steps of a run, whatever it learns from: few lessons are seen more often."""
 HALF_LIFE = 20
 """Lessons after which one is shown half as often: what somebody wants now, above what they wanted before."""
-SCALES = (0.7, 1.0, 1.4)
+SCALES = (0.5, 1.0, 1.8)
 """How strongly what was trained may speak; see ``liminal.learning.training.strength``."""
 
 
