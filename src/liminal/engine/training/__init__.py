@@ -19,7 +19,6 @@ from liminal.engine.training.errors import (
 from liminal.engine.training.examples import (
     Completion,
     Conversation,
-    Distillation,
     Document,
     Example,
     Judgement,
@@ -39,7 +38,6 @@ __all__ = [
     "CheckpointInvalid",
     "Completion",
     "Conversation",
-    "Distillation",
     "Document",
     "Drift",
     "Example",
