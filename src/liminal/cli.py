@@ -40,9 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "admin": Entry("liminal.identity.cli:app", "Make, list and suspend accounts; rotate signing keys.", RUN),
     "model": Entry("liminal.engine.cli:app", "Pull, list, measure and choose base models.", RUN),
     "bundled": Entry("liminal.engine.bundled.cli:app", "Make, examine and describe the bundled model.", RUN),
-    "train": Entry(
-        "liminal.engine.training.cli:train_command", "Train a LoRA adapter from a file of examples.", RUN
-    ),
+    "train": Entry("liminal.engine.training.cli:app", "Train a LoRA adapter from a file of examples.", RUN),
     "projections": Entry(
         "liminal.projector.cli:app", "See, rebuild, switch and prove the read models.", LOOK
     ),

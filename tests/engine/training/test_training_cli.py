@@ -8,16 +8,12 @@ from pathlib import Path
 
 import jax
 import pytest
-import typer
 from tests.engine.training.conftest import corrections
 from typer.testing import CliRunner, Result
 
 from liminal.engine.peft import load_adapter
 from liminal.engine.training import BaseModel, TrainingDataInvalid
-from liminal.engine.training.cli import train_command
-
-app = typer.Typer()
-app.command()(train_command)
+from liminal.engine.training.cli import app
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +66,22 @@ def test_data_that_cannot_be_learned_is_named(folder: Path, tmp_path: Path) -> N
     assert isinstance(done.exception, TrainingDataInvalid)
     assert "data.jsonl, row 2" in done.exception.message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_says_time_and_memory_before_anything_is_trained(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "shape").mkdir()
+    (tmp_path / "shape" / "config.json").write_text((folder / "config.json").read_text())
+    found: list[dict[str, float]] = []
+    for count in ("10", "40"):
+        done = CliRunner().invoke(
+            app, ["plan", str(tmp_path / "shape"), "--layers", "2", "--corrections", count, "--json"]
+        )
+        assert done.exit_code == 0, done.output
+        found.append(json.loads(done.stdout))
+    ten, forty = found
+    assert 0 < ten["gflop_once"] < ten["gflop"]
+    assert 1.5 < forty["gflop_once"] / ten["gflop_once"] < 6
+    assert ten["tokens"] <= ten["padded_tokens"]
+    assert 0 < ten["memory_bytes"] <= 2 << 30
+    shown = CliRunner().invoke(app, ["plan", str(tmp_path / "shape"), "--layers", "2"])
+    assert "beside" in shown.stdout

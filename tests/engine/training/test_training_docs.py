@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.processes import SMALL_MODEL
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -15,6 +16,7 @@ def test_the_python_of_the_page_runs(
 ) -> None:
     (tmp_path / "docs").symlink_to(DOCS)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIMINAL_MODEL", str(SMALL_MODEL))
     blocks = re.findall(
         r"^```python\n(.*?)^```", (DOCS / "training.md").read_text(), re.MULTILINE | re.DOTALL
     )

@@ -38,15 +38,17 @@ def test_the_mean_row_of_the_head_stands_for_a_whole_distribution() -> None:
     states, reference, head = (
         jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((7, 16), (7, 16), (50, 16))
     )
-    rows, entropy = expected_rows(reference, head)
+    rows, entropy = expected_rows(reference, head, jnp.int32(7))
     p = jax.nn.softmax(reference @ head.T)
 
     def direct(states: jax.Array) -> jax.Array:
         return -(p * jax.nn.log_softmax(states @ head.T)).sum(axis=-1)
 
-    np.testing.assert_allclose(expected_nll(states, head, rows), direct(states), rtol=1e-5)
-    np.testing.assert_allclose(expected_nll(reference, head, rows), entropy, rtol=1e-5)
-    ours = jax.grad(lambda states: (expected_nll(states, head, rows) * jnp.arange(7.0)).sum())(states)
+    np.testing.assert_allclose(expected_nll(states, head, rows, jnp.int32(7)), direct(states), rtol=1e-5)
+    np.testing.assert_allclose(expected_nll(reference, head, rows, jnp.int32(7)), entropy, rtol=1e-5)
+    ours = jax.grad(lambda states: (expected_nll(states, head, rows, jnp.int32(7)) * jnp.arange(7.0)).sum())(
+        states
+    )
     theirs = jax.grad(lambda states: (direct(states) * jnp.arange(7.0)).sum())(states)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from liminal.engine.model import attend, attend_causal, segment_mask
-from liminal.engine.training import losses
+from liminal.engine.training import losses, vocabulary
 
 KEYS = jax.random.split(jax.random.key(0), 4)
 STATES = 0.3 * jax.random.normal(KEYS[0], (70, 16))
@@ -43,10 +43,10 @@ def assert_same(ours: Callable[[jax.Array], jax.Array], plain: Callable[[jax.Arr
 def test_log_probabilities_and_their_gradient_are_right_whole_and_in_chunks(
     monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
-    monkeypatch.setattr(losses, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(vocabulary, "CHUNK_BYTES", chunk_bytes)
 
     def ours(states: jax.Array) -> jax.Array:
-        return losses.token_logps(states, HEAD, TARGETS)
+        return losses.token_logps(states, HEAD, TARGETS, jnp.int32(70))
 
     assert_same(ours, plain_logps)
 
@@ -55,12 +55,28 @@ def test_log_probabilities_and_their_gradient_are_right_whole_and_in_chunks(
 def test_the_kl_to_the_base_and_its_gradient_are_right_whole_and_in_chunks(
     monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
-    monkeypatch.setattr(losses, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(vocabulary, "CHUNK_BYTES", chunk_bytes)
 
     def ours(states: jax.Array) -> jax.Array:
         return losses.token_kl(states, OTHERS, HEAD)
 
     assert_same(ours, plain_kl)
+
+
+def test_what_lies_behind_the_tokens_that_count_is_neither_computed_nor_felt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(vocabulary, "CHUNK_BYTES", 4 * 50 * 32)
+    # three chunks of 24, of which the third begins behind all that counts
+    states = STATES.at[48:].set(jnp.nan)
+
+    def total(states: jax.Array) -> jax.Array:
+        return losses.token_logps(states, HEAD, TARGETS, jnp.int32(30))[:30].sum()
+
+    value, slope = jax.jit(jax.value_and_grad(total))(states)
+    np.testing.assert_allclose(value, plain_logps(STATES)[:30].sum(), rtol=1e-5)
+    assert np.isfinite(slope).all()
+    assert not np.asarray(slope[48:]).any()
 
 
 def test_attention_in_blocks_is_attention_at_once() -> None:

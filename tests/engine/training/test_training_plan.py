@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liminal.engine.config import small_config
 from liminal.engine.training import Lesson, TrainConfig, TrainingConfigInvalid
-from liminal.engine.training.batch import Piece, size_above
+from liminal.engine.training.bank import TrainingBank, fresh_adapter
+from liminal.engine.training.batch import Piece, packed_length, size_above
 from liminal.engine.training.encoding import Encoded, joined
+from liminal.engine.training.outlook import fitted, run_memory
 from liminal.engine.training.plan import Item, Job, Kind, Plan, lay_out
 
 
@@ -131,3 +134,45 @@ def test_the_rate_rises_to_its_largest_and_no_step_is_wasted(schedule: str) -> N
 def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(TrainingConfigInvalid):
         TrainConfig(**changes)  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(st.lists(st.integers(2, 400), min_size=1, max_size=20), min_size=1, max_size=3),
+    st.sampled_from([64, 512, 4096]),
+)
+def test_rows_are_long_enough_for_every_sequence_and_for_no_pass_too_long(
+    lengths: list[list[int]], limit: int
+) -> None:
+    longest = max(length for own in lengths for length in own)
+    length = packed_length(lengths, limit)
+    assert length >= longest
+    assert length <= max(size_above(longest, 64), min(limit, 512))
+
+
+def test_short_sequences_share_rows() -> None:
+    assert packed_length([[100] * 20], 2048) > 128
+    assert packed_length([[64] * 20], 2048) == 64
+
+
+def planned(**changes: object) -> tuple[Plan, TrainingBank]:
+    settings = TrainConfig(rank=4, epochs=2, micro_tokens=4096, **changes)  # type: ignore[arg-type]
+    config = small_config(layers=6)
+    items = tuple(Item(0, Kind.ANSWER, (sequence(60 + number, 20),)) for number in range(40))
+    bank = TrainingBank.of([fresh_adapter(config, settings)], config)
+    return Plan([Job("a", items, (), tuple(range(40)), reference=1)], settings), bank
+
+
+def test_a_run_is_made_to_fit_the_memory_that_it_is_given() -> None:
+    plan, bank = planned(batch_size=40)
+    whole = run_memory(plan, bank).total
+    assert fitted(plan, bank) is plan
+    for share in (0.9, 0.6, 0.4):
+        least = run_memory(plan, bank).vocabulary
+        budget = int(least + share * (whole - least))
+        tight, bank = planned(batch_size=40, memory_bytes=budget)
+        smaller = fitted(tight, bank)
+        assert run_memory(smaller, bank).total <= budget
+        assert smaller.config.micro_tokens < 4096
+        assert [item.taught for item in smaller.seen()] == [item.taught for item in tight.seen()]
+    with pytest.raises(TrainingConfigInvalid, match="beside the weights"):
+        fitted(*planned(memory_bytes=1 << 20))

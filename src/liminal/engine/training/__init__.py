@@ -19,6 +19,7 @@ from liminal.engine.training.errors import (
 from liminal.engine.training.examples import (
     Completion,
     Conversation,
+    Distillation,
     Document,
     Example,
     Judgement,
@@ -38,6 +39,7 @@ __all__ = [
     "CheckpointInvalid",
     "Completion",
     "Conversation",
+    "Distillation",
     "Document",
     "Drift",
     "Example",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +34,8 @@ class Batch:
     kl_state, kl_reference, kl_owner: int32 [M], where the policy's and the base's states are, and the job.
     kl_weight: f32 [M].
     held_state, held_owner: int32 [H], where the states are that predict a token that is held to the base, and
-      the job; held_target: f32 [H, D], the head's row that the base expects there; held_entropy: f32 [H], of
-      the base's distribution; held_weight: f32 [H].
+      the job, J of padding; held_target: f32 [H, D], the head's row that the base expects there;
+      held_entropy: f32 [H], of the base's distribution; held_weight: f32 [H].
     owner: int32 [S], the job. The last sequence is a dummy that padding may point at.
     reference: f32 [S], log-probability under the reference, unless ``twin``, int32 [S], is not negative: it
       names the sequence that runs the same tokens with the reference.
@@ -89,6 +90,36 @@ def sizes(least: int) -> Iterator[int]:
 def size_above(number: int, least: int = 1) -> int:
     """The first of sizes(least) that is not below ``number``; 0 for 0."""
     return next(size for size in sizes(least) if size >= number) if number else 0
+
+
+ATTENTION = 2048
+"""Tokens of a row at which attention costs as much again as all the rest; a guess on the safe side."""
+LONGEST_ROW = 512
+
+
+def packed_length(lengths: Sequence[Sequence[int]], limit: int) -> int:
+    """The row length in which sequences lie with the least work.
+
+    lengths: of the sequences of each adapter. Rows as long as the longest sequence mostly hold one; longer
+    rows have less padding, but their attention costs more. limit: tokens of a forward pass.
+    """
+    least = size_above(max((length for own in lengths for length in own), default=1), 64)
+    most = max(least, min(LONGEST_ROW, limit))
+
+    def cost(length: int) -> float:
+        return sum(_rows_needed(own, length) for own in lengths) * length * (1 + length / ATTENTION)
+
+    return min((size for size in takewhile(lambda size: size <= most, sizes(64)) if size >= least), key=cost)
+
+
+def _rows_needed(lengths: Sequence[int], length: int) -> int:
+    used: list[int] = []
+    for size in sorted(lengths, reverse=True):
+        row = next((index for index, taken in enumerate(used) if taken + size <= length), len(used))
+        if row == len(used):
+            used.append(0)
+        used[row] += size
+    return len(used)
 
 
 @dataclass(frozen=True)
@@ -161,7 +192,7 @@ class Shape:
         return Shape(
             rows=size_above(self.rows),
             length=self.length,
-            targets=size_above(self.targets, 128),
+            targets=size_above(max(self.targets, 1), 128),
             kl=size_above(self.kl, 128),
             sequences=size_above(self.sequences, 16),
             # never none: so few cost nothing, and answers, pairs and thumbs run the same program
@@ -237,8 +268,8 @@ class BatchBuilder:
         at = np.flatnonzero(piece.sequence.learn).astype(np.int32)
         self.kl.append((self.targets[index][0], row * length + offset + at - 1, self.owners[index], weight))
 
-    def build(self, shape: Shape) -> Batch:
-        """The arrays, padded to ``shape``."""
+    def build(self, shape: Shape, jobs: int = 1) -> Batch:
+        """The arrays, padded to ``shape``; ``jobs``: how many there are."""
         dummy = shape.sequences - 1
         states, targets, indices, weights = _columns(self.targets, 4)
         kl_states, kl_references, kl_owners, kl_weights = _columns(self.kl, 4)
@@ -252,7 +283,7 @@ class BatchBuilder:
             kl_reference=_filled(kl_references, shape.kl),
             kl_owner=_filled(kl_owners, shape.kl),
             kl_weight=_filled(kl_weights, shape.kl, 0.0),
-            **self._held_arrays(shape),
+            **self._held_arrays(shape, jobs),
             owner=_filled(self.owners, shape.sequences),
             reference=_filled(self.references, shape.sequences, 0.0),
             twin=_filled(self.twins, shape.sequences, -1),
@@ -264,7 +295,7 @@ class BatchBuilder:
             judged_weight=_filled([thumb[2] for thumb in self.thumbs], shape.thumbs, 0.0),
         )
 
-    def _held_arrays(self, shape: Shape) -> dict[str, jax.Array]:
+    def _held_arrays(self, shape: Shape, jobs: int) -> dict[str, jax.Array]:
         found = [self._expected(sequence) for _, sequence, _, _ in self.held] if self._expected else []
         lengths = [len(entropies) for _, entropies in found]
         width = found[0][0].shape[1] if found else 0
@@ -275,7 +306,9 @@ class BatchBuilder:
         states = np.concatenate([at for at, _, _, _ in self.held]) if found else []
         return {
             "held_state": _filled(states, shape.held),
-            "held_owner": _filled(np.repeat([owner for _, _, owner, _ in self.held], lengths), shape.held),
+            "held_owner": _filled(
+                np.repeat([owner for _, _, owner, _ in self.held], lengths), shape.held, jobs
+            ),
             "held_target": jnp.asarray(target),
             "held_entropy": jnp.asarray(entropy),
             "held_weight": _filled(

@@ -72,6 +72,7 @@ class SftStep:
                 jnp.float32(0.1),
                 jnp.zeros(1),
                 self.config,
+                first=0,
                 remat=False,
             )
             self._state = apply_gradients(*self._state, gradients, self._owners, self._rates, self._settings)

@@ -6,12 +6,13 @@ import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from typer.core import TyperGroup
 
 from liminal.engine.choice import named_model
 from liminal.engine.compile_cache import keep_compiled
@@ -21,6 +22,7 @@ from liminal.engine.peft import load_adapter
 from liminal.engine.training.base import BaseModel
 from liminal.engine.training.config import TrainConfig
 from liminal.engine.training.examples import read_examples
+from liminal.engine.training.plan_cli import plan_command
 from liminal.engine.training.progress import Progress
 from liminal.engine.training.train import train
 
@@ -57,6 +59,9 @@ def train_command(
     rank: Annotated[int, typer.Option(help="LoRA's r.")] = DEFAULT.rank,
     alpha: Annotated[float, typer.Option(help="LoRA's α.")] = DEFAULT.alpha,
     targets: Annotated[str, typer.Option(help="Linears to adapt, with commas.")] = ",".join(TARGETS),
+    layers: Annotated[
+        int | None, typer.Option(help="Adapt the last layers alone: faster.", min=1)
+    ] = DEFAULT.layers,
     learning_rate: Annotated[
         float, typer.Option("--lr", help="AdamW's largest rate.")
     ] = DEFAULT.learning_rate,
@@ -88,6 +93,7 @@ def train_command(
         rank=rank,
         alpha=alpha,
         targets=tuple(name.strip() for name in targets.split(",")),
+        layers=layers,
         learning_rate=learning_rate,
         schedule=schedule.value,
         epochs=epochs,
@@ -114,6 +120,26 @@ def train_command(
         typer.echo(json.dumps({"adapter": str(out), "content_hash": adapter.content_hash}))
     else:
         console.print(f"{len(examples)} examples are in [bold]{out}[/] ({adapter.content_hash[:12]})")
+
+
+class TrainOrPlan(TyperGroup):
+    """``train MODEL DATA`` needs no further name; ``train plan`` has one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the command's name before arguments that begin with none."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=TrainOrPlan,
+    help="Train a LoRA adapter from a file of examples: [bold]train MODEL DATA --out FOLDER[/].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.command("run")(train_command)
+app.command("plan")(plan_command)
 
 
 class Steps:

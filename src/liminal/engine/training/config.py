@@ -27,6 +27,8 @@ class TrainConfig:
       schedule: how the rate falls after the warm-up: not at all, in a line to 0, or along a cosine to 0.
       batch_size: examples of one adapter that an optimizer step averages over.
       micro_tokens: tokens of one forward pass; a step that has more is accumulated over several.
+      memory_bytes: what a run may take beside the weights. Passes are made smaller until it fits, and below a
+        row each layer is computed again in the backward pass; what fits in no way is refused.
       max_steps: end earlier than ``epochs`` would.
       clip: largest gradient norm of one adapter.
       beta: strength of the reference in DPO and KTO.
@@ -61,6 +63,7 @@ class TrainConfig:
     max_steps: int | None = None
     batch_size: int = 8
     micro_tokens: int = 2048
+    memory_bytes: int = 2 << 30
     weight_decay: float = 0.0
     clip: float = 1.0
     betas: tuple[float, float] = (0.9, 0.999)
@@ -85,7 +88,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raise TrainingConfigInvalid for a value that can never be meant."""
-        for name in ("rank", "epochs", "batch_size", "micro_tokens", "max_length", "checkpoint_every"):
+        for name in (
+            "rank",
+            "epochs",
+            "batch_size",
+            "micro_tokens",
+            "memory_bytes",
+            "max_length",
+            "checkpoint_every",
+        ):
             if getattr(self, name) < 1:
                 raise TrainingConfigInvalid(
                     f"{name} must be at least 1, not {getattr(self, name)}", field=name

@@ -20,6 +20,7 @@ from liminal.engine.training.examples import (
     Completion,
     Content,
     Conversation,
+    Distillation,
     Document,
     Example,
     Judgement,
@@ -36,11 +37,13 @@ class Encoded:
     learn: bool [n], whether the token counts. Never the first: nothing precedes it.
     held: bool [n], of those that count, the ones whose target is not the token but what the base model would
       say there; None where there are none.
+    teacher: what the base model reads to say it, with the same answer; None is the sequence itself.
     """
 
     tokens: NDArray[np.int32]
     learn: NDArray[np.bool_]
     held: NDArray[np.bool_] | None = None
+    teacher: Encoded | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -64,6 +67,11 @@ class Encoded:
     def held_to_base(self) -> Encoded:
         """The same with all that counts held to the base model."""
         return Encoded(self.tokens, self.learn, self.learn)
+
+    @property
+    def read_by_base(self) -> Encoded:
+        """The sequence that the base model reads where this one is held to it."""
+        return self if self.teacher is None else self.teacher
 
     @property
     def context(self) -> NDArray[np.int32]:
@@ -106,17 +114,27 @@ class Encoder:
                 sequences = (Encoded(np.asarray(ids, np.int32), learn),)
             case Conversation(messages, tools):
                 sequences = (self._conversation(messages, tools),)
-            case Completion(prompt, completion, tools, closed, None):
-                sequences = self._answers(prompt, (completion,), tools)
-                sequences = sequences if closed else tuple(map(self._open, sequences))
-            case Completion(prompt, completion, tools, _, str() | Sequence() as said):
-                sequences = (_corrected(*self._answers(prompt, (completion, said), tools)),)
+            case Completion(prompt, completion, tools, closed, said):
+                sequences = self._answers(
+                    prompt, (completion,) if said is None else (completion, said), tools
+                )
+                if said is not None:
+                    sequences = (_corrected(*sequences),)
+                elif not closed:
+                    sequences = tuple(map(self._open, sequences))
+            case Distillation(prompt, completion, teacher_prompt, tools):
+                sequences = (
+                    _distilled(
+                        *self._answers(prompt, (completion,), tools),
+                        *map(self._truncated, self._answers(teacher_prompt, (completion,), tools)),
+                    ),
+                )
             case Judgement(prompt, completion, _, tools):
                 sequences = self._answers(prompt, (completion,), tools)
             case Preference(prompt, chosen, rejected, tools):
                 sequences = self._answers(prompt, (chosen, rejected), tools)
         cut = tuple(self._truncated(sequence) for sequence in sequences)
-        if not all(sequence.targets for sequence in cut):
+        if not all(sequence.targets or len(sequence.kept) for sequence in cut):
             raise TrainingDataInvalid("there is nothing to learn: the completion has no tokens")
         return cut
 
@@ -173,7 +191,7 @@ class Encoder:
         learn = sequence.learn[start:stop].copy()
         learn[:1] = False
         held = None if sequence.held is None else sequence.held[start:stop]
-        return Encoded(sequence.tokens[start:stop], learn, held)
+        return Encoded(sequence.tokens[start:stop], learn, held, sequence.teacher)
 
     def _open(self, sequence: Encoded) -> Encoded:
         """The sequence without the mark that its answer ends, and what a template adds after that."""
@@ -207,6 +225,17 @@ def _corrected(wanted: Encoded, said: Encoded) -> Encoded:
         held[start + block.b + changed : start + block.b + block.size] = True
         after = (block.a + block.size, block.b + block.size)
     return Encoded(wanted.tokens, wanted.learn, held)
+
+
+def _distilled(student: Encoded, teacher: Encoded) -> Encoded:
+    """Every token of the answer is held to what the base model says there after the teacher's prompt."""
+    ours, theirs = student.answer, teacher.answer
+    if not np.array_equal(ours[: len(theirs)], theirs):
+        raise TrainingDataInvalid("the completion's tokens differ after the two prompts")
+    # what of the answer the teacher's room did not hold, nobody teaches
+    stop = len(student) - len(ours) + len(theirs)
+    learn = student.learn[:stop]
+    return Encoded(student.tokens[:stop], learn, learn, teacher.held_to_base)
 
 
 def _common(left: Sequence[Any], right: Sequence[Any]) -> int:

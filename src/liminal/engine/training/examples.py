@@ -71,7 +71,21 @@ class Judgement:
     tools: Tools | None = None
 
 
-Example = Completion | Conversation | Document | Preference | Judgement
+@dataclass(frozen=True)
+class Distillation:
+    """What the base says after ``teacher_prompt``, to be said after ``prompt`` (arXiv:2412.14964).
+
+    At each token of the completion the base's whole distribution there is learned: it needs no better answer
+    than one that the base gave with rules or corrections in its prompt.
+    """
+
+    prompt: Content
+    completion: Content
+    teacher_prompt: Content
+    tools: Tools | None = None
+
+
+Example = Completion | Conversation | Document | Preference | Judgement | Distillation
 
 
 def parse_example(row: Mapping[str, Any]) -> Example:
@@ -88,6 +102,9 @@ def parse_example(row: Mapping[str, Any]) -> Example:
         if not isinstance(label, bool | int) or label not in (0, 1):
             raise TrainingDataInvalid(f"label must be true or false, not {label!r}")
         return Judgement(_content(row, "prompt"), _content(row, "completion"), bool(label), _tools(row))
+    if {"prompt", "completion", "teacher_prompt"} <= columns:
+        prompt, completion = _content(row, "prompt"), _content(row, "completion")
+        return Distillation(prompt, completion, _content(row, "teacher_prompt"), _tools(row))
     if {"prompt", "completion"} <= columns:
         return Completion(_content(row, "prompt"), _content(row, "completion"), _tools(row))
     if "messages" in columns:
@@ -102,7 +119,7 @@ def parse_example(row: Mapping[str, Any]) -> Example:
         return Document(text)
     raise TrainingDataInvalid(
         f"columns {sorted(columns)} are those of no format; give prompt+completion, messages, text, "
-        "prompt+chosen+rejected or prompt+completion+label"
+        "prompt+chosen+rejected, prompt+completion+label or prompt+completion+teacher_prompt"
     )
 
 

@@ -9,7 +9,7 @@ from liminal.engine.peft import Adapter
 from liminal.engine.training.config import HANDFUL, TrainConfig
 from liminal.engine.training.encoding import Encoded, Encoder, joined
 from liminal.engine.training.errors import TrainingConfigInvalid, TrainingDataInvalid
-from liminal.engine.training.examples import Example, Judgement, Preference
+from liminal.engine.training.examples import Distillation, Example, Judgement, Preference
 from liminal.engine.training.plan import Item, Kind
 
 
@@ -49,8 +49,8 @@ def lesson_items(
     """
     if not lesson.examples:
         raise TrainingDataInvalid("there are no examples to learn from")
-    if any(isinstance(example, Preference | Judgement) for example in lesson.replay):
-        raise TrainingConfigInvalid("only answers can be replayed, not preferences or thumbs")
+    if any(isinstance(example, Preference | Judgement | Distillation) for example in lesson.replay):
+        raise TrainingConfigInvalid("only answers can be replayed, not preferences, thumbs or distillations")
     items = [_item(example, number, job, encoder) for number, example in enumerate(lesson.examples, 1)]
     thumbs = sum(item.kind is Kind.JUDGEMENT for item in items)
     if config.unpaired == "kto" or (config.unpaired == "auto" and thumbs >= HANDFUL):

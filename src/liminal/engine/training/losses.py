@@ -8,8 +8,6 @@ that a step may be split over several batches and the gradients added.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -18,9 +16,7 @@ from liminal.engine.config import ModelConfig
 from liminal.engine.model import embed, rms_norm, through_layers
 from liminal.engine.params import Lora, LoraPair, Params
 from liminal.engine.training.batch import Batch
-
-CHUNK_BYTES = 128 << 20
-"""Logits that are alive at once; more tokens are taken in chunks."""
+from liminal.engine.training.vocabulary import chunked, logits_of
 
 
 @struct.dataclass
@@ -37,45 +33,21 @@ class Losses:
     margins: jax.Array
 
 
-def _chunked(
-    function: Callable[..., tuple[jax.Array, ...]], vocabulary: int, *rows: jax.Array
-) -> tuple[jax.Array, ...]:
-    """``function(*rows)`` over slices of the first axis, so that few logits are alive at once."""
-    count = rows[0].shape[0]
-    size = max(32, CHUNK_BYTES // (4 * vocabulary))
-    if count <= size:
-        return function(*rows)
-    pieces = -(-count // size)
-    size = -(-count // pieces)
-
-    def split(array: jax.Array) -> jax.Array:
-        wide = jnp.pad(array, [(0, pieces * size - count)] + [(0, 0)] * (array.ndim - 1))
-        return wide.reshape(pieces, size, *array.shape[1:])
-
-    def one(part: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        return function(*part)
-
-    found = jax.lax.map(one, tuple(split(array) for array in rows))
-    return tuple(part.reshape(pieces * size, *part.shape[2:])[:count] for part in found)
-
-
-def _logits(states: jax.Array, head: jax.Array) -> jax.Array:
-    return jnp.matmul(states, head.T, preferred_element_type=jnp.float32)
-
-
 @jax.custom_vjp
-def token_logps(states: jax.Array, head: jax.Array, targets: jax.Array) -> jax.Array:
+def token_logps(states: jax.Array, head: jax.Array, targets: jax.Array, used: jax.Array) -> jax.Array:
     """log p(target | state): states [N, D], head [V, D], targets int32 [N] → f32 [N].
+
+    used: int32 [], how many of the targets count; what is behind them may be zero.
 
     The gradient flows to ``states`` only; it is formed beside the value, while the logits are at hand, so
     that the logits [N, V] are neither kept nor computed twice.
     """
 
     def score(states: jax.Array, targets: jax.Array) -> tuple[jax.Array, ...]:
-        logits = _logits(states, head)
+        logits = logits_of(states, head)
         return (_taken(logits, targets) - jax.nn.logsumexp(logits, axis=-1),)
 
-    return _chunked(score, head.shape[0], states, targets)[0]
+    return chunked(score, head.shape[0], states, targets, used=used)[0]
 
 
 def _taken(logits: jax.Array, targets: jax.Array) -> jax.Array:
@@ -83,20 +55,20 @@ def _taken(logits: jax.Array, targets: jax.Array) -> jax.Array:
 
 
 def _token_logps_forward(
-    states: jax.Array, head: jax.Array, targets: jax.Array
+    states: jax.Array, head: jax.Array, targets: jax.Array, used: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     def score(states: jax.Array, targets: jax.Array) -> tuple[jax.Array, ...]:
-        logits = _logits(states, head)
+        logits = logits_of(states, head)
         logps = logits - jax.nn.logsumexp(logits, axis=-1, keepdims=True)
         slope = head[targets] - jnp.exp(logps).astype(head.dtype) @ head
         return _taken(logps, targets), slope
 
-    logps, slope = _chunked(score, head.shape[0], states, targets)
+    logps, slope = chunked(score, head.shape[0], states, targets, used=used)
     return logps, slope
 
 
-def _token_logps_backward(slope: jax.Array, gradient: jax.Array) -> tuple[jax.Array, None, None]:
-    return gradient[:, None].astype(slope.dtype) * slope, None, None
+def _token_logps_backward(slope: jax.Array, gradient: jax.Array) -> tuple[jax.Array, None, None, None]:
+    return gradient[:, None].astype(slope.dtype) * slope, None, None, None
 
 
 token_logps.defvjp(_token_logps_forward, _token_logps_backward)
@@ -118,12 +90,12 @@ def token_drift(states: jax.Array, reference: jax.Array, head: jax.Array) -> tup
     """
 
     def score(states: jax.Array, reference: jax.Array) -> tuple[jax.Array, ...]:
-        theirs = jax.nn.log_softmax(_logits(reference, head), axis=-1)
+        theirs = jax.nn.log_softmax(logits_of(reference, head), axis=-1)
         p = jnp.exp(theirs)
-        ours = jax.nn.log_softmax(_logits(states, head), axis=-1)
+        ours = jax.nn.log_softmax(logits_of(states, head), axis=-1)
         return (p * (theirs - ours)).sum(axis=-1), -(p * theirs).sum(axis=-1)
 
-    drift, entropy = _chunked(score, 2 * head.shape[0], states, reference)
+    drift, entropy = chunked(score, 2 * head.shape[0], states, reference)
     return drift, entropy
 
 
@@ -131,13 +103,13 @@ def _token_kl_forward(
     states: jax.Array, reference: jax.Array, head: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     def score(states: jax.Array, reference: jax.Array) -> tuple[jax.Array, ...]:
-        ours = jax.nn.log_softmax(_logits(states, head), axis=-1)
-        ratio = ours - jax.nn.log_softmax(_logits(reference, head), axis=-1)
+        ours = jax.nn.log_softmax(logits_of(states, head), axis=-1)
+        ratio = ours - jax.nn.log_softmax(logits_of(reference, head), axis=-1)
         p = jnp.exp(ours)
         kl = (p * ratio).sum(axis=-1)
         return kl, (p * (ratio - kl[:, None])).astype(head.dtype) @ head
 
-    kl, slope = _chunked(score, 2 * head.shape[0], states, reference)
+    kl, slope = chunked(score, 2 * head.shape[0], states, reference)
     return kl, slope
 
 
@@ -148,43 +120,47 @@ def _token_kl_backward(slope: jax.Array, gradient: jax.Array) -> tuple[jax.Array
 token_kl.defvjp(_token_kl_forward, _token_kl_backward)
 
 
-def expected_rows(states: jax.Array, head: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(the head's row that each state expects [M, D], entropy of what it predicts [M]); states [M, D]."""
+def expected_rows(states: jax.Array, head: jax.Array, used: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(the head's row that each state expects [M, D], entropy of what it predicts [M]); states [M, D].
+
+    used: int32 [], how many of the states count.
+    """
 
     def expect(states: jax.Array) -> tuple[jax.Array, ...]:
-        logps = jax.nn.log_softmax(_logits(states, head), axis=-1)
+        logps = jax.nn.log_softmax(logits_of(states, head), axis=-1)
         p = jnp.exp(logps)
         return p.astype(head.dtype) @ head, -(p * logps).sum(axis=-1)
 
-    rows, entropy = _chunked(expect, head.shape[0], states)
+    rows, entropy = chunked(expect, head.shape[0], states, used=used)
     return rows, entropy
 
 
 @jax.custom_vjp
-def expected_nll(states: jax.Array, head: jax.Array, expected: jax.Array) -> jax.Array:
+def expected_nll(states: jax.Array, head: jax.Array, expected: jax.Array, used: jax.Array) -> jax.Array:
     """The cross-entropy to fixed distributions p, of which ``expected`` [N, D] is the mean row of the head.
 
     log Σ exp(head·s) − Σ p·(head·s), and the second sum is expected·s: what p is over the whole vocabulary
-    need not be kept. The gradient flows to ``states`` only. states [N, D], head [V, D] → f32 [N].
+    need not be kept. The gradient flows to ``states`` only. states [N, D], head [V, D] → f32 [N]; used: int32
+    [], how many of them count.
     """
-    return _expected_nll_forward(states, head, expected)[0]
+    return _expected_nll_forward(states, head, expected, used)[0]
 
 
 def _expected_nll_forward(
-    states: jax.Array, head: jax.Array, expected: jax.Array
+    states: jax.Array, head: jax.Array, expected: jax.Array, used: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     def score(states: jax.Array, expected: jax.Array) -> tuple[jax.Array, ...]:
-        logits = _logits(states, head)
+        logits = logits_of(states, head)
         total = jax.nn.logsumexp(logits, axis=-1)
         slope = jnp.exp(logits - total[:, None]).astype(head.dtype) @ head - expected
         return total - (states.astype(jnp.float32) * expected).sum(axis=-1), slope
 
-    nll, slope = _chunked(score, head.shape[0], states, expected)
+    nll, slope = chunked(score, head.shape[0], states, expected, used=used)
     return nll, slope
 
 
-def _expected_nll_backward(slope: jax.Array, gradient: jax.Array) -> tuple[jax.Array, None, None]:
-    return gradient[:, None].astype(slope.dtype) * slope, None, None
+def _expected_nll_backward(slope: jax.Array, gradient: jax.Array) -> tuple[jax.Array, None, None, None]:
+    return gradient[:, None].astype(slope.dtype) * slope, None, None, None
 
 
 expected_nll.defvjp(_expected_nll_forward, _expected_nll_backward)
@@ -241,8 +217,10 @@ def head_weight(params: Params) -> jax.Array:
 
 def sequence_logps(states: jax.Array, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
     """(log-probability of each target [N], their sum over each sequence [S])."""
-    logps = token_logps(states[batch.state], head_weight(params), batch.target)
-    return logps, jax.ops.segment_sum(logps, batch.sequence, batch.owner.shape[0])
+    count = batch.owner.shape[0]
+    used = (batch.sequence < count).sum()
+    logps = token_logps(states[batch.state], head_weight(params), batch.target, used)
+    return logps, jax.ops.segment_sum(logps, batch.sequence, count)
 
 
 def batch_losses(
@@ -277,7 +255,8 @@ def batch_losses(
         drift = token_kl(states[batch.kl_state], still, head_weight(params))
         by_job += jax.ops.segment_sum(drift * batch.kl_weight, batch.kl_owner, jobs)
     if batch.held_state.shape[0]:
-        nll = expected_nll(states[batch.held_state], head_weight(params), batch.held_target)
+        used = (batch.held_owner < jobs).sum()
+        nll = expected_nll(states[batch.held_state], head_weight(params), batch.held_target, used)
         kept = (nll - batch.held_entropy) * batch.held_weight
         by_job += jax.ops.segment_sum(kept, batch.held_owner, jobs)
     return Losses(by_job.sum(), by_job, _margins(ratios, batch, jobs))

@@ -14,7 +14,7 @@ from liminal.engine.config import ModelConfig
 from liminal.engine.model import embed, through_layers
 from liminal.engine.params import Params
 from liminal.engine.training.base import BaseModel
-from liminal.engine.training.batch import Piece, Rows, size_above
+from liminal.engine.training.batch import Piece, Rows, packed_length
 from liminal.engine.training.encoding import Encoded
 
 PORTION_BYTES = 256 << 20
@@ -28,7 +28,7 @@ class LowerStates:
         """Runs the layers below ``first``; ``micro_tokens``: of one pass."""
         unique = {_key(sequence): sequence for sequence in sequences}
         self._states: dict[bytes, NDArray[np.float32]] = {}
-        length = size_above(max(map(len, unique.values()), default=1), 64)
+        length = packed_length([list(map(len, unique.values()))], micro_tokens)
         limit = max(1, micro_tokens // length)
         for held in packed_batches(list(unique.values()), length, limit):
             states = np.asarray(_run(model.params, *packed_arrays(held, limit, length), model.config, first))

@@ -21,6 +21,7 @@ from liminal.engine.training.batch import (
     Piece,
     Rows,
     Shape,
+    packed_length,
     size_above,
 )
 from liminal.engine.training.config import TrainConfig
@@ -109,6 +110,7 @@ class Weights:
     thumb: float
     replay: float
     keep: float
+    distilled: float
     kl: float
     kl_on_replay: bool
 
@@ -116,26 +118,36 @@ class Weights:
     def of(items: Sequence[Item], config: TrainConfig) -> Weights:
         """Means over the step, each kind weighed by its share of the step's own items."""
         own = [item for item in items if not item.replayed]
-        answers = [item for item in own if item.kind is Kind.ANSWER]
+        distilled = [item for item in own if item.taught.teacher]
+        answers = [item for item in own if item.kind is Kind.ANSWER and not item.taught.teacher]
         pairs = [item for item in own if item.kind is Kind.PAIR]
         replayed = [item for item in items if item.replayed]
         held = replayed or own
-        kept = sum(len(item.taught.kept) for item in answers)
         return Weights(
             answer=len(answers) / len(own) / max(_tokens(answers), 1),
             pair=1 / len(own),
             chosen=config.chosen_weight * len(pairs) / len(own) / max(_tokens(pairs), 1),
             thumb=1 / len(own),
-            replay=config.replay_weight
-            / max(_tokens(replayed) + sum(len(item.taught.kept) for item in replayed), 1),
-            keep=config.keep_weight * len(answers) / len(own) / max(kept, 1),
+            replay=config.replay_weight / max(_tokens(replayed) + _held(replayed), 1),
+            keep=config.keep_weight * len(answers) / len(own) / max(_held(answers), 1),
+            distilled=len(distilled) / len(own) / max(_held(distilled), 1),
             kl=config.kl_weight / max(_tokens(held), 1),
             kl_on_replay=bool(replayed),
         )
 
+    def held(self, item: Item) -> float:
+        """What each token of an item counts that is held to the base."""
+        if item.replayed:
+            return self.replay
+        return self.distilled if item.taught.teacher else self.keep
+
 
 def _tokens(items: Sequence[Item]) -> int:
     return sum(item.taught.targets for item in items)
+
+
+def _held(items: Sequence[Item]) -> int:
+    return sum(len(item.taught.kept) for item in items)
 
 
 @dataclass(frozen=True)
@@ -205,11 +217,16 @@ class Plan:
         """The batches whose gradients make up the step."""
         items = [job.step(step, self.config) for job in self.jobs]
         weights = {job: Weights.of(own, self.config) for job, own in enumerate(items) if own}
-        for length, _, placed in self._micros(step):
+        for length, _, placed in self.micros(step):
             builder = BatchBuilder(self.lower, self.expected)
             for each in placed:
                 _ask(builder, each, length, weights[each.item.job], self)
-            yield builder.build(self.shapes[length])
+            yield builder.build(self.shapes[length], len(self.jobs))
+
+    def seen(self) -> list[Item]:
+        """The items that any step sees, each once, in a fixed order."""
+        steps = (job.step(step, self.config) for step in range(self.steps) for job in self.jobs)
+        return list({id(item): item for items in steps for item in items}.values())
 
     def pieces(self, item: Item) -> list[Piece]:
         """The item's sequences with its own adapter, then, in a joint pass, with its reference."""
@@ -220,7 +237,7 @@ class Plan:
 
     def _groups(self, step: int) -> Iterator[tuple[int, list[Item], list[list[Piece]]]]:
         by_length: dict[int, tuple[list[Item], list[list[Piece]]]] = {}
-        whole = self._longest if self.config.packing else 0
+        whole = self._length if self.config.packing else 0
         for job in self.jobs:
             items = job.step(step, self.config)
             on_replay = any(item.replayed for item in items)
@@ -228,7 +245,7 @@ class Plan:
                 pieces = self.pieces(item)
                 if self.config.kl_weight and item.replayed == on_replay:
                     pieces.append(Piece(item.taught, self.base))
-                length = row_length(whole or max(len(piece.sequence) for piece in pieces))
+                length = whole or row_length(max(len(piece.sequence) for piece in pieces))
                 found = by_length.setdefault(length, ([], []))
                 found[0].append(item)
                 found[1].append(pieces)
@@ -236,8 +253,12 @@ class Plan:
             yield length, *by_length[length]
 
     @cached_property
-    def _longest(self) -> int:
-        return max(len(s) for job in self.jobs for item in (*job.items, *job.replay) for s in item.sequences)
+    def _length(self) -> int:
+        """Of every row: that in which the items of the run lie best, each job's in rows of its own."""
+        lengths = [
+            [len(s) for item in (*job.items, *job.replay) for s in item.sequences] for job in self.jobs
+        ]
+        return packed_length(lengths, self.config.micro_tokens)
 
     def _row_limits(self) -> dict[int, int]:
         most: dict[int, int] = {}
@@ -247,7 +268,8 @@ class Plan:
                 most[length] = max(most.get(length, 0), rows)
         return {length: even_limit(rows, length, self.config.micro_tokens) for length, rows in most.items()}
 
-    def _micros(self, step: int) -> Iterator[Micro]:
+    def micros(self, step: int) -> Iterator[Micro]:
+        """The batches of a step: tokens a row, rows, what lies in them."""
         for length, items, groups in self._groups(step):
             for rows, held in lay_out(groups, length, self._limits[length], not self.config.packing):
                 yield length, rows, [Placed(items[i], groups[i], slots) for i, slots in held]
@@ -255,7 +277,7 @@ class Plan:
     def _shapes(self) -> dict[int, Shape]:
         shapes: dict[int, Shape] = {}
         for step in range(self.steps):
-            for length, rows, placed in self._micros(step):
+            for length, rows, placed in self.micros(step):
                 shapes[length] = _shape(length, rows, placed, self).over(shapes.get(length))
         return {length: shape.rounded() for length, shape in shapes.items()}
 
@@ -293,8 +315,7 @@ def _ask(builder: BatchBuilder, placed: Placed, length: int, weights: Weights, p
             continue
         known = item.references[position] if position < len(item.references) and not plan.joint else 0.0
         weight = token_weight if position == 0 else 0.0
-        keep = weights.replay if item.replayed else weights.keep
-        indices.append(builder.sequence(piece, slot, length, item.job, weight, known, keep))
+        indices.append(builder.sequence(piece, slot, length, item.job, weight, known, weights.held(item)))
     for own, twin in zip(indices[:count], indices[count:], strict=False):
         builder.twins[own] = twin
     if item.kind is Kind.PAIR:

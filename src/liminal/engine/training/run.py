@@ -38,6 +38,7 @@ from liminal.engine.training.lessons import Lesson, lesson_items
 from liminal.engine.training.losses import Losses, batch_losses
 from liminal.engine.training.lower import LowerStates
 from liminal.engine.training.optimizer import Settings, apply_gradients, initial_state
+from liminal.engine.training.outlook import Memory, fitted, run_memory
 from liminal.engine.training.plan import Job, Kind, Plan, referred, with_references
 from liminal.engine.training.progress import Progress
 from liminal.engine.training.score import piece_logps, shape_for
@@ -101,9 +102,15 @@ class TrainingRun:
         self.lessons = dict(lessons)
         starts = [self._start(lesson) for lesson in self.lessons.values()]
         self.bank = TrainingBank.of(starts, model.config)
-        self.plan = Plan(self._jobs(), self.config)
+        self.plan = fitted(Plan(self._jobs(), self.config), self.bank)
+        self.config = self.plan.config
         self.fingerprint = self._fingerprint()
         self.adapters: dict[str, Adapter] = {}
+
+    @property
+    def memory(self) -> Memory:
+        """Bytes that the run takes beside the weights; never more than the settings' ``memory_bytes``."""
+        return run_memory(self.plan, self.bank)
 
     @property
     def steps(self) -> int:
@@ -171,22 +178,23 @@ class TrainingRun:
                 digest.update(f"{item.kind.name}{item.sign}{item.replayed}".encode())
                 for sequence in item.sequences:
                     digest.update(sequence.tokens.tobytes() + b"\0" + sequence.learn.tobytes())
-                    digest.update(sequence.kept.tobytes())
+                    digest.update(sequence.kept.tobytes() + sequence.read_by_base.tokens.tobytes())
         return digest.hexdigest()
 
     def _lower(self) -> LowerOf | None:
         """What enters the first adapted layer, computed once for every sequence of the run."""
         if self.bank.first == 0:
             return None
-        items = [item for job in self.plan.jobs for item in (*job.items, *job.replay)]
+        # whatever is compared has a reference, seen or not; of what is replayed a run may see little
+        items = [item for job in self.plan.jobs for item in job.items] + self.plan.seen()
         sequences = [sequence for item in items for sequence in item.sequences]
+        sequences += [sequence.teacher for sequence in sequences if sequence.teacher]
         sequences += [item.mismatch for item in items if item.mismatch]
         return LowerStates(self.model, sequences, self.bank.first, self.config.micro_tokens).of
 
     def _expected(self) -> ExpectedOf | None:
         """What the base model says where sequences are held to it, computed once."""
-        items = [item for job in self.plan.jobs for item in (*job.items, *job.replay)]
-        held = [item.taught for item in items if len(item.taught.kept)]
+        held = [item.taught for item in self.plan.seen() if len(item.taught.kept)]
         if not held:
             return None
         micro = self.config.micro_tokens

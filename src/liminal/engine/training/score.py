@@ -16,8 +16,9 @@ from liminal.engine.params import Lora, Params
 from liminal.engine.peft import Adapter
 from liminal.engine.training.bank import TrainingBank, stacked_gates
 from liminal.engine.training.base import BaseModel
-from liminal.engine.training.batch import Batch, BatchBuilder, LowerOf, Piece, Shape
+from liminal.engine.training.batch import Batch, BatchBuilder, LowerOf, Piece, Shape, packed_length
 from liminal.engine.training.encoding import Encoded, Encoder
+from liminal.engine.training.errors import TrainingDataInvalid
 from liminal.engine.training.examples import Example, Preference
 from liminal.engine.training.losses import flat_states, head_weight, sequence_logps, token_drift
 from liminal.engine.training.lower import LowerStates, portions
@@ -66,6 +67,8 @@ def score(
     """
     encoder = Encoder(model.tokenizer, min(max_length, model.config.max_positions))
     sequences = [encoder.encode(example)[0] for example in examples]
+    if not all(sequence.targets for sequence in sequences):
+        raise TrainingDataInvalid("of a distillation no word counts: score its completion")
     logps = _mixture_logps(model, sequences, mixtures, micro_tokens)
     return Scores(logps, np.asarray([sequence.targets for sequence in sequences], np.int64))
 
@@ -171,7 +174,7 @@ def _portion_drift(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(KL, the base's entropy), each f64 [mixtures, sequences]; the base is the last line of the gates."""
     groups = [[Piece(sequence, line) for line in range(count + 1)] for sequence in sequences]
-    length = row_length(max(len(sequence) for sequence in sequences))
+    length = _length(sequences, micro_tokens)
     limit = _row_limit(groups, length, micro_tokens)
     batches = lay_out(groups, length, limit, single=False)
     targets = count * max(sum(sequences[i].targets for i, _ in held) for _, held in batches)
@@ -234,7 +237,7 @@ def piece_logps(
     if not pieces:
         return np.zeros(0)
     groups, single = [[piece] for piece in pieces], shape is not None
-    length = row_length(max(len(piece.sequence) for piece in pieces)) if shape is None else shape.length
+    length = _length([piece.sequence for piece in pieces], micro_tokens) if shape is None else shape.length
     limit = _row_limit(groups, length, micro_tokens) if shape is None else shape.rows
     batches = lay_out(groups, length, limit, single)
     shape = (
@@ -254,6 +257,10 @@ def piece_logps(
         sums = _batch_logps(model.params, bank, table, builder.build(shape), model.config, first)
         found[[index for index, _ in held]] = np.asarray(sums, np.float64)[: len(held)]
     return found
+
+
+def _length(sequences: Sequence[Encoded], micro_tokens: int) -> int:
+    return packed_length([list(map(len, sequences))], micro_tokens)
 
 
 def _row_limit(groups: Sequence[list[Piece]], length: int, micro_tokens: int) -> int:
