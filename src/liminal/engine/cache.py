@@ -140,9 +140,9 @@ def _extend(
     rotations = layer_angles(config, positions)
     x = embed(params, tokens)
     if lora is None and (name := layers_kernel(params, config)):
-        flat = [each.reshape(-1, *each.shape[2:]) for each in (x, *rotation, slots, positions)]
-        rows = Rows(flat[0], flat[1], flat[2], flat[3], flat[4], count)
-        own, *sides = decoder_layers(name, params, config, rows, (cache.keys, cache.values))
+        flat = [each.reshape(-1, *each.shape[2:]) for each in (x, *rotations[0], slots, positions)]
+        given = Rows(flat[0], flat[1], flat[2], flat[3], flat[4], count)
+        own, *sides = decoder_layers(name, params, config, given, (cache.keys, cache.values))
         return own.reshape(x.shape), Cache(*sides)
     keys, values = list(cache.keys), list(cache.values)
     for index, layer in enumerate(params.layers):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from liminal.engine.errors import ModelInvalid, ModelNotFound, ModelUnsupported
+from liminal.engine.positions import RopeScaling, local_theta, read_rope, read_windows, rotary_layers
 
 Family = Literal["llama", "mistral", "qwen2", "qwen3", "smollm3", "gemma3_text"]
 FAMILIES: tuple[Family, ...] = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "gemma3_text")
@@ -32,26 +33,6 @@ CURRENT = "current"
 """In a store of models: the name of the one that was chosen."""
 RECORD = "liminal.json"
 """Beside a model's files: where it came from, and what it is called."""
-
-
-@dataclass(frozen=True)
-class RopeScaling:
-    """How rotary frequencies are stretched; field names are those of transformers' ``rope_scaling``.
-
-    kind: ``default``, ``linear``, ``llama3`` or ``yarn`` (Peng et al. 2023, arXiv:2309.00071).
-    """
-
-    kind: Literal["default", "linear", "llama3", "yarn"] = "default"
-    factor: float = 1.0
-    original_max_position_embeddings: int = 0
-    low_freq_factor: float = 1.0
-    high_freq_factor: float = 4.0
-    beta_fast: float = 32.0
-    beta_slow: float = 1.0
-    attention_factor: float | None = None
-    mscale: float | None = None
-    mscale_all_dim: float | None = None
-    truncate: bool = True
 
 
 @dataclass(frozen=True)
@@ -209,8 +190,7 @@ def parse_config(raw: Mapping[str, Any]) -> ModelConfig:
         raise ModelInvalid(f"head_dim {head_dim} is odd; rotary positions need pairs")
     max_positions = read.size("max_position_embeddings", 2048)
     bias = bool(raw.get("attention_bias", False))
-    theta, rope = _rope(raw, max_positions)
-    gemma = family == "gemma3_text"
+    theta, rope = read_rope(raw, max_positions)
     return ModelConfig(
         family=family,
         vocab_size=read.size("vocab_size"),
@@ -229,17 +209,23 @@ def parse_config(raw: Mapping[str, Any]) -> ModelConfig:
         o_bias=False if family == "qwen2" else bias,
         mlp_bias=bool(raw.get("mlp_bias", False)) if family in ("llama", "smollm3") else False,
         qk_norm=family in ("qwen3", "gemma3_text"),
-        windows=_windows(raw, family, layers),
-        rotary=_rotary_layers(raw, family, layers),
+        windows=read_windows(raw, family, layers),
+        rotary=rotary_layers(raw, family, layers),
         bos_id=read.token("bos_token_id"),
         eos_ids=read.tokens("eos_token_id"),
         pad_id=read.token("pad_token_id"),
-        activation="gelu_tanh" if gemma else "silu",
-        sandwich=gemma,
-        embed_scale=hidden**0.5 if gemma else 1.0,
-        query_scale=(float(raw.get("query_pre_attn_scalar", 256)) / head_dim) ** -0.5 if gemma else 1.0,
-        local_theta=_local_theta(raw) if gemma else None,
+        **(_of_gemma(raw, hidden, head_dim) if family == "gemma3_text" else {}),
     )
+
+
+def _of_gemma(raw: Mapping[str, Any], hidden: int, head_dim: int) -> dict[str, Any]:
+    return {
+        "activation": "gelu_tanh",
+        "sandwich": True,
+        "embed_scale": hidden**0.5,
+        "query_scale": (float(raw.get("query_pre_attn_scalar", 256)) / head_dim) ** -0.5,
+        "local_theta": local_theta(raw),
+    }
 
 
 class _Fields:
@@ -288,95 +274,6 @@ def _refuse_features(raw: Mapping[str, Any]) -> None:
         raise ModelUnsupported("pretraining_tp other than 1 is not supported")
     if raw.get("num_experts") or raw.get("num_local_experts"):
         raise ModelUnsupported("mixture-of-experts models are not supported")
-
-
-def _rope(raw: Mapping[str, Any], max_positions: int) -> tuple[float, RopeScaling]:
-    # transformers 5 moved rope_theta and rope_scaling into rope_parameters
-    scaling: Mapping[str, Any] = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    scaling = scaling.get("full_attention", scaling)
-    usual = 1e6 if raw.get("model_type") == "gemma3_text" else 1e4
-    theta = float(scaling.get("rope_theta") or raw.get("rope_theta") or usual)
-    kind = scaling.get("rope_type") or scaling.get("type") or "default"
-    if kind == "default":
-        return theta, RopeScaling()
-    if kind not in ("linear", "llama3", "yarn"):
-        raise ModelUnsupported(
-            f"rope scaling {kind!r} is not supported; default, linear, llama3 and yarn are"
-        )
-    original = scaling.get("original_max_position_embeddings") or max_positions
-
-    def number(name: str, default: float | None = None) -> float | None:
-        value = scaling.get(name)
-        return default if value is None else float(value)
-
-    factor = number("factor")
-    if factor is None or factor < 1.0:
-        raise ModelInvalid(f"config.json: rope scaling {kind!r} needs a factor of at least 1, not {factor!r}")
-    return theta, RopeScaling(
-        kind=kind,
-        factor=factor,
-        original_max_position_embeddings=int(original),
-        low_freq_factor=number("low_freq_factor", 1.0) or 1.0,
-        high_freq_factor=number("high_freq_factor", 4.0) or 4.0,
-        beta_fast=number("beta_fast", 32.0) or 32.0,
-        beta_slow=number("beta_slow", 1.0) or 1.0,
-        attention_factor=number("attention_factor"),
-        mscale=number("mscale"),
-        mscale_all_dim=number("mscale_all_dim"),
-        truncate=bool(scaling.get("truncate", True)),
-    )
-
-
-def _local_theta(raw: Mapping[str, Any]) -> float:
-    parameters = (raw.get("rope_parameters") or {}).get("sliding_attention", {})
-    return float(parameters.get("rope_theta") or raw.get("rope_local_base_freq") or 10000.0)
-
-
-def _windows(raw: Mapping[str, Any], family: Family, layers: int) -> tuple[int | None, ...]:
-    window = raw.get("sliding_window")
-    if family == "mistral":
-        return (None if window is None else int(window),) * layers
-    if family == "gemma3_text":
-        return _gemma_windows(raw, layers)
-    if family == "llama" or not raw.get("use_sliding_window") or window is None:
-        return (None,) * layers
-    types = raw.get("layer_types")
-    if types is None:
-        # transformers: layers from max_window_layers on slide; SmolLM3 slides where rotary is off
-        first = int(raw.get("max_window_layers", 28))
-        types = ["sliding_attention" if index >= first else "full_attention" for index in range(layers)]
-        if family == "smollm3":
-            rotary = _rotary_layers(raw, family, layers)
-            types = ["full_attention" if on else "sliding_attention" for on in rotary]
-    if len(types) != layers:
-        raise ModelInvalid(f"config.json: layer_types names {len(types)} layers of {layers}")
-    unknown = set(types) - {"sliding_attention", "full_attention"}
-    if unknown:
-        raise ModelUnsupported(f"layer_types {sorted(unknown)} are not supported")
-    return tuple(int(window) if kind == "sliding_attention" else None for kind in types)
-
-
-def _gemma_windows(raw: Mapping[str, Any], layers: int) -> tuple[int | None, ...]:
-    """Every sixth layer sees all, by default."""
-    window, pattern = int(raw.get("sliding_window") or 4096), int(raw.get("sliding_window_pattern") or 6)
-    types = raw.get("layer_types") or [
-        "full_attention" if (index + 1) % pattern == 0 else "sliding_attention" for index in range(layers)
-    ]
-    if len(types) != layers:
-        raise ModelInvalid(f"config.json: layer_types names {len(types)} layers of {layers}")
-    return tuple(window if kind == "sliding_attention" else None for kind in types)
-
-
-def _rotary_layers(raw: Mapping[str, Any], family: Family, layers: int) -> tuple[bool, ...]:
-    if family != "smollm3":
-        return (True,) * layers
-    flags = raw.get("no_rope_layers")
-    if not flags:
-        interval = int(raw.get("no_rope_layer_interval", 4))
-        flags = [int((index + 1) % interval != 0) for index in range(layers)]
-    if len(flags) != layers:
-        raise ModelInvalid(f"config.json: no_rope_layers names {len(flags)} layers of {layers}")
-    return tuple(bool(flag) for flag in flags)
 
 
 def config_json(config: ModelConfig, dtype: str = "float32") -> dict[str, Any]:

@@ -63,6 +63,10 @@ def _plain(params: Params, config: ModelConfig) -> bool:
         and all(size % BLOCK == 0 for size in whole)
         and all(config.rotary)
         and not config.qk_norm
+        and not config.sandwich
+        and config.activation == "silu"
+        and config.query_scale == 1.0
+        and config.local_theta is None
     )
 
 

@@ -91,8 +91,7 @@ async def import_adapter(
         events.insert(0, _created(trained, name, tenant))
     stream = f"adapter-{adapter_id}"
     meta = Meta(owner=tenant, tenant=tenant, actor=actor, stream=stream, correlation=new_id())
-    positions = await log.append_many([(event, meta) for event in events])
-    await log.wait_for(max(positions))
+    await log.wait_for(max(await log.append_many([(event, meta) for event in events])))
     return Imported(adapter_id, version, adapter.content_hash, figure.passed, [figure])
 
 
