@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
+from gguf import GGUFReader
 from tests.api.installation import Person, make_account, signup
 from tests.chat.conftest import ROOT, Chat
 
+from liminal.engine.peft import load_adapter
+from liminal.engine.source import open_model
 from liminal.engine.training import BaseModel, Completion
 from liminal.identity.actor import Role
 from liminal.identity.authorize import SYSTEM_TENANT
+from liminal.learning.adapters import exports, library
 from liminal.learning.adapters.imports import import_adapter
+from liminal.learning.errors import NoSuchVersion
+from liminal.log import Log
 from liminal.storage.blobs import BlobStore
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -162,7 +168,7 @@ async def test_what_is_not_supported_is_refused_by_name(client: openai.AsyncOpen
 
 
 async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_its_gate(
-    chat: Chat, client: openai.AsyncOpenAI, model: Path
+    chat: Chat, client: openai.AsyncOpenAI, model: Path, tmp_path: Path
 ) -> None:
     asked = {"model": "llama", "messages": QUESTION, "max_tokens": 40, "seed": 3, "temperature": 1.0}
     log, settings = chat.installation.services.log, chat.installation.settings
@@ -180,6 +186,7 @@ async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_i
         budget=100.0,  # weights of random numbers forget much
     )
     assert made.passed
+    await exported(log, BlobStore.open(settings), model, tmp_path)
     plain = await client.chat.completions.create(**asked)  # pyright: ignore
     changed = await client.chat.completions.create(**asked | {"model": "llama+elsewhere"})  # pyright: ignore
     assert changed.choices[0].message.content != plain.choices[0].message.content
@@ -194,3 +201,17 @@ async def test_a_peft_adapter_made_elsewhere_changes_the_answer_once_it_passed_i
         extra_body={"liminal": {"adapters": {"elsewhere": 0.0}}},
     )
     assert silent.choices[0].message.content == plain.choices[0].message.content
+
+
+async def exported(log: Log, blobs: BlobStore, model: Path, folder: Path) -> None:
+    """The adapter leaves as it came: PEFT's files hold the same, and llama.cpp's have every tensor."""
+    config = open_model(model).config
+    adapter = await library.find(log.pool, "elsewhere")
+    version = exports.exported_version(adapter)
+    await exports.export_peft(log.pool, blobs, adapter, version, folder / "peft")
+    came, left = load_adapter(ADAPTER, config), load_adapter(folder / "peft", config)
+    assert left.content_hash == came.content_hash
+    await exports.export_gguf(log.pool, blobs, adapter, version, folder / "a.gguf", config)
+    assert len(GGUFReader(folder / "a.gguf").tensors) == 2 * len(came.tensors)
+    with pytest.raises(NoSuchVersion):
+        exports.exported_version(adapter, version + 1)

@@ -43,6 +43,8 @@ OUTSIDE: Mapping[str, str] = {
 KINDS = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
 """Numbers that are read."""
 FLOATS = ("F32", "F16", "BF16")
+INTERLEAVED = ("llama", "smollm3")
+"""Architectures whose q and k rows llama.cpp keeps in the order of interleaved rotary pairs."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class GgufTensors:
 
     def _unpermuted(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
         """llama.cpp's converter interleaves the halves of each head of q and k, for its way to rotate."""
-        if self._header.text("general.architecture") != "llama":
+        if self._header.text("general.architecture") not in INTERLEAVED:
             return rows
         if ".self_attn.q_proj." in name:
             heads = self._config.heads

@@ -70,7 +70,7 @@ def _tree(chain: Lineage) -> Tree:
     return tree
 
 
-adapters = typer.Typer(help="List adapters, take in PEFT folders, roll versions back.", no_args_is_help=True)
+adapters = typer.Typer(help="List adapters, take them in and out, roll versions back.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print plain JSON.")]
 
 _LIST = """
@@ -164,6 +164,52 @@ def import_(
 
 
 Adapter = Annotated[str, typer.Argument(help="An adapter's id, or its name where that is one adapter's.")]
+
+
+@adapters.command("export")
+def export(
+    adapter: Adapter,
+    folder: Annotated[Path | None, typer.Argument(help="A PEFT folder to write.", file_okay=False)] = None,
+    gguf: Annotated[Path | None, typer.Option(help="A GGUF file to write, for llama.cpp.")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Which; by default the one that serves, else the newest.", min=1)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write an adapter for others: a folder that PEFT and vLLM load, or a file that llama.cpp loads.
+
+    [dim]$ liminal adapters export brief --gguf brief.gguf[/]
+    """
+    if (folder is None) == (gguf is None):
+        raise typer.BadParameter("Say either a folder or --gguf FILE.")
+    # what follows imports JAX, which the other commands can do without
+    from liminal.engine.choice import choose_base
+    from liminal.engine.source import open_model
+    from liminal.learning.adapters import exports
+
+    settings = load_settings()
+
+    async def run() -> int:
+        pool, blobs = await connect_pool(settings, max_size=2), BlobStore.open(settings)
+        try:
+            row = await library.find(pool, adapter)
+            chosen = exports.exported_version(row, version)
+            if folder is not None:
+                await exports.export_peft(pool, blobs, row, chosen, folder)
+            elif gguf is not None:
+                config = open_model(choose_base(settings).path).config
+                await exports.export_gguf(pool, blobs, row, chosen, gguf, config)
+            return chosen
+        finally:
+            await pool.close()
+
+    written, target = asyncio.run(run()), str(folder or gguf)
+    if json:
+        typer.echo(orjson.dumps({"adapter": adapter, "version": written, "path": target}).decode())
+    else:
+        typer.echo(f"{adapter} version {written} is in {target}.")
+
+
 Version = Annotated[int, typer.Argument(help="A version.", min=1)]
 
 
