@@ -37,6 +37,11 @@ Cache = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 console = Console()
+SHOWN = (
+    *("family", "parameters", "layers", "hidden_size", "heads", "kv_heads", "vocab_size", "max_positions"),
+    "numbers",
+)
+"""What `model info` tells of a model's shape."""
 
 
 def _store(home: Path) -> ModelStore:
@@ -145,17 +150,7 @@ def info(
         )
         return
     table = Table("", shape["name"], show_header=True)
-    for key in (
-        "family",
-        "parameters",
-        "layers",
-        "hidden_size",
-        "heads",
-        "kv_heads",
-        "vocab_size",
-        "max_positions",
-        "numbers",
-    ):
+    for key in SHOWN:
         table.add_row(key, f"{shape[key]:,}" if isinstance(shape[key], int) else str(shape[key]))
     shapes = options.shapes(config)
     table.add_row("computes in", numbers)
