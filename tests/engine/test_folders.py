@@ -68,11 +68,42 @@ def test_a_saved_model_is_read_back_bit_for_bit(tmp_path: Path, changes: dict[st
         ({"rope_scaling": {"rope_type": "longrope", "factor": 2}}, "longrope"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
         ({"num_experts": 8}, "mixture-of-experts"),
+        ({"final_logit_softcapping": 30.0}, "final_logit_softcapping"),
+        (
+            {"model_type": "gemma3_text", "hidden_act": None, "use_bidirectional_attention": True},
+            "bidirectional",
+        ),
+        ({"model_type": "gemma3_text", "layer_types": ["chunked_attention"] * 2}, "chunked"),
     ],
 )
 def test_what_is_not_computed_is_refused_by_name(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ModelUnsupported, match=named):
         parse_config(config_json(tiny_config()) | changes)
+
+
+def test_gemma_is_read_as_transformers_4_and_5_write_it() -> None:
+    six = {"num_hidden_layers": 6, "head_dim": 16, "sliding_window": 24}
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "vocab_size": 260}
+    bare = {"model_type": "gemma3_text"} | six | small
+    config = parse_config(bare)
+    assert (config.windows, config.rope_theta, config.local_theta) == ((24,) * 5 + (None,), 1e6, 1e4)
+    assert config.tied and config.qk_norm and config.sandwich
+    assert config.embed_scale == pytest.approx(32**0.5) and config.query_scale == pytest.approx(1 / 4)
+    whole = {"rope_type": "linear", "factor": 8.0, "rope_theta": 2e6}
+    sliding = {"rope_type": "default", "rope_theta": 5000.0}
+    both = {"rope_parameters": {"full_attention": whole, "sliding_attention": sliding}}
+    stretched = parse_config(bare | both | {"sliding_window_pattern": 2})
+    assert (stretched.rope_theta, stretched.local_theta, stretched.rope.factor) == (2e6, 5000.0, 8.0)
+    assert stretched.windows == (24, None) * 3
+
+
+def test_every_layer_of_mistral_has_the_window_that_it_names_or_none() -> None:
+    raw = config_json(tiny_config(family="mistral", windows=(16, 16)))
+    raw.pop("layer_types")
+    assert parse_config(raw).windows == (16, 16)
+    assert parse_config(raw | {"sliding_window": None}).windows == (None, None)
+    raw.pop("sliding_window")
+    assert parse_config(raw).windows == (4096, 4096), "as transformers reads older folders"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +115,7 @@ def test_what_is_not_computed_is_refused_by_name(changes: dict[str, Any], named:
         {"vocab_size": "many"},
         {"rope_scaling": {"rope_type": "yarn"}},
         {"head_dim": 7},
+        {"rope_parameters": [1]},
     ],
 )
 def test_nonsense_in_the_configuration_gives_one_clear_sentence(changes: dict[str, Any]) -> None:

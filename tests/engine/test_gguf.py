@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import struct
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.engine.gguf_files import HEAD_DIM, HEADS, KV_HEADS, TOKENS, matrices, write_gguf
+from tests.engine.gguf_files import HEAD_DIM, HEADS, KV_HEADS, LAYERS, TOKENS, matrices, write_gguf
 
 from liminal.engine.engine import Engine
 from liminal.engine.errors import EngineError, ModelInvalid, ModelNotFound, ModelUnsupported
@@ -24,6 +26,7 @@ from liminal.engine.options import EngineOptions
 from liminal.engine.request import Request, Sampling
 from liminal.engine.source import open_model
 from liminal.engine.tokenizer import Tokenizer
+from liminal.engine.weights import save_model
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,51 @@ def test_what_cannot_be_read_is_refused_by_name(
     write_gguf(tmp_path / "m.gguf", changes=changes)
     with pytest.raises(error, match=said):
         open_model(tmp_path / "m.gguf").tokenizer()
+
+
+GEMMA_METADATA: dict[str, Any] = {
+    "gemma3.attention.key_length": HEAD_DIM,
+    "gemma3.attention.sliding_window": 24,
+    "gemma3.rope.freq_base": 1e6,
+    "gemma3.rope.scaling.type": "linear",
+    "gemma3.rope.scaling.factor": 8.0,
+}
+
+
+def test_a_gemma_from_a_file_and_from_a_folder_is_one_model(tmp_path: Path) -> None:
+    norms = {
+        "attn_q_norm": HEAD_DIM,
+        "attn_k_norm": HEAD_DIM,
+        "post_attention_norm": 256,
+        "post_ffw_norm": 256,
+    }
+    rng = np.random.default_rng(2)
+    more = {
+        f"blk.{layer}.{name}.weight": (1 + 0.1 * rng.standard_normal(size)).astype(np.float32)
+        for layer in range(LAYERS)
+        for name, size in norms.items()
+    }
+    write_gguf(tmp_path / "m.gguf", "F32", GEMMA_METADATA, matrices() | more, "gemma3")
+    file = open_model(tmp_path / "m.gguf")
+    config, params = file.config, file.params()
+    assert (config.windows, config.local_theta, config.embed_scale) == ((24, 24), 10000.0, 16.0)
+    assert (config.rope_theta, config.rope.factor, config.activation) == (1e6, 8.0, "gelu_tanh")
+    np.testing.assert_array_equal(params.layers[1].mlp_out_norm, more["blk.1.post_ffw_norm.weight"])
+    np.testing.assert_array_equal(params.layers[0].q_proj.weight, matrices()["blk.0.attn_q.weight"])
+    save_model(tmp_path / "folder", config, params)
+    folder = open_model(tmp_path / "folder")
+    assert dataclasses.replace(folder.config, rope=config.rope) == config
+    for mine, theirs in zip(jax.tree.leaves(folder.params()), jax.tree.leaves(params), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=3e-7)
+
+
+def test_a_llama_with_a_window_is_a_mistral_and_a_qwen_with_one_is_refused(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "m.gguf", changes={"llama.attention.sliding_window": 16})
+    config = open_model(tmp_path / "m.gguf").config
+    assert (config.family, config.windows) == ("mistral", (16, 16))
+    write_gguf(tmp_path / "q.gguf", changes={"qwen2.attention.sliding_window": 16}, architecture="qwen2")
+    with pytest.raises(ModelUnsupported, match="sliding_window"):
+        open_model(tmp_path / "q.gguf")
 
 
 def test_an_architecture_that_the_engine_lacks_is_named(tmp_path: Path) -> None:

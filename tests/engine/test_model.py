@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 from tests.engine.conftest import tokens_of
 from tests.engine.models import lively_adapter, lively_params, tiny_config
 
@@ -22,12 +23,16 @@ from liminal.engine.config import ModelConfig
 from liminal.engine.model import forward, linear
 from liminal.engine.numerics import quantise, quantise_linear
 from liminal.engine.params import Linear, Params
+from liminal.engine.sharding import AXIS, shard_params
 
 
-@pytest.fixture(scope="module")
-def windowed() -> tuple[ModelConfig, Params]:
-    """A model that has everything: a window in one layer, no rotation in the other, biases, QK norm."""
+@pytest.fixture(scope="module", params=["all", "gemma"])
+def windowed(request: pytest.FixtureRequest) -> tuple[ModelConfig, Params]:
+    """A model that has everything (window, layer without rotation, biases, QK norm), and one like Gemma."""
     config = tiny_config(windows=(24, None), rotary=(True, False), qk_norm=True, qkv_bias=True, tied=False)
+    if request.param == "gemma":
+        own = {"sandwich": True, "embed_scale": 32**0.5, "query_scale": 0.8, "activation": "gelu_tanh"}
+        config = tiny_config(windows=(24, None), qk_norm=True, local_theta=500.0, **own)
     return config, lively_params(config, 3)
 
 
@@ -96,6 +101,14 @@ def test_a_cache_gives_what_whole_sequences_give(windowed: tuple[ModelConfig, Pa
         idle = cache.length - 1
         logits, cache = decode(cache, np.array([0, tokens[at]], np.int32), np.array([idle, at], np.int32))
         np.testing.assert_allclose(logits[1], whole[at], atol=2e-4)
+
+
+def test_parameters_laid_out_over_devices_are_the_same_model() -> None:
+    config = tiny_config(sandwich=True, qk_norm=True, embed_scale=32**0.5)
+    params = lively_params(config, 3)
+    placed = shard_params(params, Mesh(np.array(jax.devices()[:1]), (AXIS,)))
+    tokens = np.array([tokens_of(6, 8)])
+    np.testing.assert_allclose(forward(placed, config, tokens), forward(params, config, tokens), atol=1e-5)
 
 
 def test_slots_and_spans_move_whole(config: ModelConfig) -> None:

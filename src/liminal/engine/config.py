@@ -189,7 +189,7 @@ def parse_config(raw: Mapping[str, Any]) -> ModelConfig:
     if head_dim % 2:
         raise ModelInvalid(f"head_dim {head_dim} is odd; rotary positions need pairs")
     max_positions = read.size("max_position_embeddings", 2048)
-    bias = bool(raw.get("attention_bias", False))
+    bias = bool(raw.get("attention_bias", False)) and family != "mistral"
     theta, rope = read_rope(raw, max_positions)
     return ModelConfig(
         family=family,
@@ -312,6 +312,7 @@ def config_json(config: ModelConfig, dtype: str = "float32") -> dict[str, Any]:
         raw["sliding_window"] = config.windows[0]
     if config.family == "gemma3_text":
         raw["hidden_activation"] = "gelu_pytorch_tanh"
+        del raw["hidden_act"]
         raw["query_pre_attn_scalar"] = round(config.head_dim * config.query_scale**-2)
         raw["rope_local_base_freq"] = config.local_theta
     if config.family == "smollm3":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from liminal.engine.errors import ModelInvalid, ModelUnsupported
+
+USUAL_WINDOW = 4096
+"""Mistral's and Gemma's where none is named (transformers)."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class RopeScaling:
 def read_rope(raw: Mapping[str, Any], max_positions: int) -> tuple[float, RopeScaling]:
     """(rotary base, how its frequencies are stretched) of config.json."""
     # transformers 5 moved rope_theta and rope_scaling into rope_parameters
-    scaling: Mapping[str, Any] = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    scaling = scaling.get("full_attention", scaling)
+    scaling: Mapping[str, Any] = _object(raw, "rope_parameters") or _object(raw, "rope_scaling")
+    scaling = _object(scaling, "full_attention") or scaling
     usual = 1e6 if raw.get("model_type") == "gemma3_text" else 1e4
     theta = float(scaling.get("rope_theta") or raw.get("rope_theta") or usual)
     kind = scaling.get("rope_type") or scaling.get("type") or "default"
@@ -67,46 +70,51 @@ def read_rope(raw: Mapping[str, Any], max_positions: int) -> tuple[float, RopeSc
     )
 
 
+def _object(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = raw.get(name) or {}
+    if not isinstance(value, Mapping):
+        raise ModelInvalid(f"config.json: {name} must be an object, not {value!r}")
+    return cast("Mapping[str, Any]", value)
+
+
 def local_theta(raw: Mapping[str, Any]) -> float:
     """The rotary base of layers with a window (Gemma 3)."""
-    parameters = (raw.get("rope_parameters") or {}).get("sliding_attention", {})
+    parameters = _object(_object(raw, "rope_parameters"), "sliding_attention")
+    if parameters.get("rope_type", "default") != "default":
+        raise ModelUnsupported("rope scaling of layers with a window is not supported")
     return float(parameters.get("rope_theta") or raw.get("rope_local_base_freq") or 10000.0)
 
 
 def read_windows(raw: Mapping[str, Any], family: str, layers: int) -> tuple[int | None, ...]:
     """Each layer's window in tokens, or None where it sees all."""
-    window = raw.get("sliding_window")
-    if family == "mistral":
-        return (None if window is None else int(window),) * layers
-    if family == "gemma3_text":
-        return _gemma_windows(raw, layers)
-    if family == "llama" or not raw.get("use_sliding_window") or window is None:
+    windowed = family in ("mistral", "gemma3_text")
+    window = raw.get("sliding_window", USUAL_WINDOW if windowed else None)
+    if family == "llama" or window is None or not (windowed or raw.get("use_sliding_window")):
         return (None,) * layers
-    types = raw.get("layer_types")
-    if types is None:
-        # transformers: layers from max_window_layers on slide; SmolLM3 slides where rotary is off
-        first = int(raw.get("max_window_layers", 28))
-        types = ["sliding_attention" if index >= first else "full_attention" for index in range(layers)]
-        if family == "smollm3":
-            rotary = rotary_layers(raw, family, layers)
-            types = ["full_attention" if on else "sliding_attention" for on in rotary]
+    if not isinstance(window, int) or window < 1:
+        raise ModelInvalid(f"config.json: sliding_window must be a positive integer, not {window!r}")
+    types = raw.get("layer_types") or _usual_types(raw, family, layers)
     if len(types) != layers:
         raise ModelInvalid(f"config.json: layer_types names {len(types)} layers of {layers}")
     unknown = set(types) - {"sliding_attention", "full_attention"}
     if unknown:
         raise ModelUnsupported(f"layer_types {sorted(unknown)} are not supported")
-    return tuple(int(window) if kind == "sliding_attention" else None for kind in types)
-
-
-def _gemma_windows(raw: Mapping[str, Any], layers: int) -> tuple[int | None, ...]:
-    """Every sixth layer sees all, by default."""
-    window, pattern = int(raw.get("sliding_window") or 4096), int(raw.get("sliding_window_pattern") or 6)
-    types = raw.get("layer_types") or [
-        "full_attention" if (index + 1) % pattern == 0 else "sliding_attention" for index in range(layers)
-    ]
-    if len(types) != layers:
-        raise ModelInvalid(f"config.json: layer_types names {len(types)} layers of {layers}")
     return tuple(window if kind == "sliding_attention" else None for kind in types)
+
+
+def _usual_types(raw: Mapping[str, Any], family: str, layers: int) -> list[str]:
+    """As transformers fills in layer_types."""
+    if family == "mistral":
+        slides = [True] * layers
+    elif family == "gemma3_text":
+        pattern = max(1, int(raw.get("sliding_window_pattern") or 6))
+        slides = [(index + 1) % pattern != 0 for index in range(layers)]
+    elif family == "smollm3":
+        slides = [not on for on in rotary_layers(raw, family, layers)]
+    else:
+        first = int(raw.get("max_window_layers", 28))
+        slides = [index >= first for index in range(layers)]
+    return ["sliding_attention" if slide else "full_attention" for slide in slides]
 
 
 def rotary_layers(raw: Mapping[str, Any], family: str, layers: int) -> tuple[bool, ...]:

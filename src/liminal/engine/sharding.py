@@ -62,7 +62,8 @@ def shard_params(params: Params, mesh: Mesh | None) -> Params:
         parts = {name: _shard_linear(mesh, getattr(source, name), name in COLUMN) for name in TARGETS}
         return dataclasses.replace(whole, **parts)
 
-    return Params(
+    return dataclasses.replace(
+        params,
         embed=_shard_linear(mesh, params.embed, column=True),
         layers=tuple(layer(item) for item in params.layers),
         norm=_place(mesh, params.norm),

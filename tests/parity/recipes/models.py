@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    Gemma3TextConfig,
     LlamaConfig,
+    MistralConfig,
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
@@ -44,6 +46,18 @@ LLAMA3 = {
 }
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
 SHORT = {"max_position_embeddings": 64}
+GEMMA: dict[str, Any] = {
+    "head_dim": 16,
+    "num_hidden_layers": 4,
+    "sliding_window": 8,
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+    "query_pre_attn_scalar": 24,
+    "tie_word_embeddings": True,
+    "rope_parameters": {
+        "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -114,6 +128,9 @@ CASES: dict[str, Case] = {
         },
         torch.bfloat16,
     ),
+    "mistral": Case(MistralConfig, {"head_dim": 16, "sliding_window": 8}),
+    "gemma3": Case(Gemma3TextConfig, GEMMA),
+    "gemma3_bf16": Case(Gemma3TextConfig, GEMMA, torch.bfloat16, version4=True),
 }
 
 
@@ -135,6 +152,10 @@ def _as_version4(folder: Path) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text())
     rope = config.pop("rope_parameters", {})
+    if "full_attention" in rope:
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        config["sliding_window_pattern"] = config["layer_types"].index("full_attention") + 1
+        rope = rope["full_attention"]
     config["rope_theta"] = rope.pop("rope_theta", 10000.0)
     config["rope_scaling"] = None if rope.get("rope_type", "default") == "default" else rope
     config["torch_dtype"] = config.pop("dtype")

@@ -18,6 +18,7 @@ ARCHITECTURES: Mapping[str, str] = {
 }
 """``general.architecture`` → model type. Mistral's files call themselves llama."""
 REFUSED = ("expert_count", "rope.scaling.attn_factor", "attn_logit_softcapping", "final_logit_softcapping")
+WINDOWED = ("llama", "gemma3")
 GEMMA_27B = 62
 """Layers of the one Gemma 3 whose queries are scaled by hidden / heads (llama.cpp, gemma3)."""
 
@@ -32,7 +33,8 @@ def read_gguf_config(header: Header) -> ModelConfig:
     if architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ModelUnsupported(f"architecture {architecture!r} is not supported; {known} are")
-    for name in REFUSED:
+    refused = REFUSED if architecture in WINDOWED else (*REFUSED, "attention.sliding_window")
+    for name in refused:
         if header.metadata.get(f"{architecture}.{name}"):
             raise ModelUnsupported(f"{architecture}.{name} is not supported")
     return parse_config(_as_json(header, architecture))
@@ -74,6 +76,7 @@ def _as_json(header: Header, architecture: str) -> dict[str, Any]:
         wide = of("block_count") == GEMMA_27B
         raw |= {
             "sliding_window": of("attention.sliding_window"),
+            "sliding_window_pattern": of("attention.sliding_window_pattern"),
             "rope_local_base_freq": of("rope.freq_base_swa", 10000.0),
             "query_pre_attn_scalar": hidden // heads if wide else raw["head_dim"],
         }
