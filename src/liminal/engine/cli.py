@@ -43,6 +43,20 @@ def _store(home: Path) -> ModelStore:
     return ModelStore(home / "models")
 
 
+SHAPE = (
+    "family",
+    "parameters",
+    "layers",
+    "hidden_size",
+    "heads",
+    "kv_heads",
+    "vocab_size",
+    "max_positions",
+    "numbers",
+)
+"""What `info` shows of a model's shape."""
+
+
 @app.command()
 def pull(
     name: Annotated[str, typer.Argument(help=f"ORG/NAME on the hub, or {NAME}.")],
@@ -147,17 +161,7 @@ def info(
         )
         return
     table = Table("", shape["name"], show_header=True)
-    for key in (
-        "family",
-        "parameters",
-        "layers",
-        "hidden_size",
-        "heads",
-        "kv_heads",
-        "vocab_size",
-        "max_positions",
-        "numbers",
-    ):
+    for key in SHAPE:
         table.add_row(key, f"{shape[key]:,}" if isinstance(shape[key], int) else str(shape[key]))
     shapes = options.shapes(config)
     table.add_row("computes in", numbers)
