@@ -37,15 +37,24 @@ Cache = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 console = Console()
-SHOWN = (
-    *("family", "parameters", "layers", "hidden_size", "heads", "kv_heads", "vocab_size", "max_positions"),
-    "numbers",
-)
-"""What `model info` tells of a model's shape."""
 
 
 def _store(home: Path) -> ModelStore:
     return ModelStore(home / "models")
+
+
+SHAPE = (
+    "family",
+    "parameters",
+    "layers",
+    "hidden_size",
+    "heads",
+    "kv_heads",
+    "vocab_size",
+    "max_positions",
+    "numbers",
+)
+"""What `info` shows of a model's shape."""
 
 
 @app.command()
@@ -142,19 +151,21 @@ def info(
     plan = options.memory_for(files)
     free = int(psutil.virtual_memory().available)
     numbers = "int8" if int8 else options.numbers_for(files)
-    by = by_what(numbers)
     if as_json:
         memory = asdict(plan) | {"total": plan.total, "free": free}
         typer.echo(
-            json.dumps(_plain(shape) | {"computes_in": numbers, "kernels": by, "memory": memory}, indent=1)
+            json.dumps(
+                _plain(shape) | {"computes_in": numbers, "kernels": by_what(numbers), "memory": memory},
+                indent=1,
+            )
         )
         return
     table = Table("", shape["name"], show_header=True)
-    for key in SHOWN:
+    for key in SHAPE:
         table.add_row(key, f"{shape[key]:,}" if isinstance(shape[key], int) else str(shape[key]))
     shapes = options.shapes(config)
     table.add_row("computes in", numbers)
-    table.add_row("by", by)
+    table.add_row("by", by_what(numbers))
     table.add_row("weights", readable(plan.weights))
     table.add_row("cache", f"{readable(plan.cache)}  ({shapes.slots} slots of {shapes.context} tokens)")
     table.add_row("bank", f"{readable(plan.bank)}  ({shapes.rows} rank rows)")
