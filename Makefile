@@ -54,7 +54,7 @@ storm: setup ## The whole storm: 1M events, workers and brokers killed all the w
 	@$(BIN)/liminal bench storm
 
 learn: setup ## Learning at length: killed workers, then people with habits who teach the bundled model
-	@$(BIN)/pytest -m slow tests/learning
+	@$(BIN)/pytest -m slow tests/learning tests/engine/training
 	@$(BIN)/liminal bench learn
 	@$(BIN)/liminal bench people
 

@@ -27,8 +27,8 @@ class TrainConfig:
       schedule: how the rate falls after the warm-up: not at all, in a line to 0, or along a cosine to 0.
       batch_size: examples of one adapter that an optimizer step averages over.
       micro_tokens: tokens of one forward pass; a step that has more is accumulated over several.
-      memory_bytes: what a run may take beside the weights. Passes are made smaller until it fits, and below a
-        row each layer is computed again in the backward pass; what fits in no way is refused.
+      memory_bytes: what a run may take beside the weights. Passes are made smaller until it fits; what does
+        not fit a row at a time is refused.
       max_steps: end earlier than ``epochs`` would.
       clip: largest gradient norm of one adapter.
       beta: strength of the reference in DPO and KTO.
@@ -47,7 +47,7 @@ class TrainConfig:
       kl_weight: weighs KL(policy ‖ base), over the replayed answers, or the step's own if none are replayed.
       max_length: longest sequence in tokens.
       packing: several sequences in a row (they never see each other); else one, rows grouped by length.
-      remat: recompute the layers in the backward pass, for memory.
+      remat: recompute the layers in the backward pass, for memory; on a processor it saves a tenth at most.
       seed: of LoRA's start and of the order; the same data, base, settings and seed give the same bytes.
       checkpoint_every: steps.
     """

@@ -113,7 +113,6 @@ def plan_command(
         "tokens": work.tokens,
         "padded_tokens": work.padded,
         "micro_tokens": plan.config.micro_tokens,
-        "remat": plan.config.remat,
         "memory_bytes": bytes_.total,
         "weights_bytes": 4 * parameter_count(config),
     }
@@ -126,7 +125,7 @@ def plan_command(
     )
     table.add_row("work", f"{work.total / 1e9:.0f} GFLOP at {speed / 1e9:.0f} GFLOP/s of a bare product here")
     table.add_row("tokens", f"{work.tokens} forward and backward, {work.padded} with padding")
-    passes = f"passes of {plan.config.micro_tokens} tokens{', layers computed twice' * plan.config.remat}"
+    passes = f"passes of {plan.config.micro_tokens} tokens"
     weights = readable(4 * parameter_count(config))
     table.add_row("memory", f"{readable(bytes_.total)} beside {weights} of weights ({passes})")
     console.print(table)
