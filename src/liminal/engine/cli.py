@@ -142,11 +142,13 @@ def info(
     plan = options.memory_for(files)
     free = int(psutil.virtual_memory().available)
     numbers = "int8" if int8 else options.numbers_for(files)
-    by = by_what(numbers)
     if as_json:
         memory = asdict(plan) | {"total": plan.total, "free": free}
         typer.echo(
-            json.dumps(_plain(shape) | {"computes_in": numbers, "kernels": by, "memory": memory}, indent=1)
+            json.dumps(
+                _plain(shape) | {"computes_in": numbers, "kernels": by_what(numbers), "memory": memory},
+                indent=1,
+            )
         )
         return
     table = Table("", shape["name"], show_header=True)
@@ -154,7 +156,7 @@ def info(
         table.add_row(key, f"{shape[key]:,}" if isinstance(shape[key], int) else str(shape[key]))
     shapes = options.shapes(config)
     table.add_row("computes in", numbers)
-    table.add_row("by", by)
+    table.add_row("by", by_what(numbers))
     table.add_row("weights", readable(plan.weights))
     table.add_row("cache", f"{readable(plan.cache)}  ({shapes.slots} slots of {shapes.context} tokens)")
     table.add_row("bank", f"{readable(plan.bank)}  ({shapes.rows} rank rows)")
