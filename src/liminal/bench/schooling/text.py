@@ -36,8 +36,11 @@ def tidy(text: str) -> str:
     lines: list[str] = []
     for line in text.strip().splitlines():
         mark = _LABEL.match(line.strip())
-        own = [part for part in sentences(line) if part.casefold() not in seen]
-        seen.update(part.casefold() for part in own)
+        own: list[str] = []
+        for part in sentences(line):
+            if part.casefold() not in seen:
+                seen.add(part.casefold())
+                own.append(part)
         if own or not line.strip():
             lines.append((mark[0] if mark and own else "") + " ".join(own))
     while lines and not is_whole(lines[-1]):
