@@ -33,6 +33,10 @@ BENCHES: dict[str, Bench] = {
         "liminal.bench.turns:turns", "What the system adds to the engine, over the chat websocket."
     ),
     "decode": Bench("liminal.bench.engine:decode", "Tokens a second of the engine, in f32 and int8."),
+    "speed": Bench("liminal.bench.engine:speed", "Steps and prompts of a model's files, as they are served."),
+    "perplexity": Bench(
+        "liminal.bench.engine:perplexity", "What rounded weights cost on the prose of docs/."
+    ),
     "adapters": Bench("liminal.bench.engine:adapters", "What adapters cost, and a thousand of them."),
     "accelerator": Bench(
         "liminal.bench.engine:accelerator", "Tokens a second on a GPU, of Qwen3-8B's shape in bf16."

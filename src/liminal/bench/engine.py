@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,9 @@ from liminal.bench.figures import Figure, Json, report
 from liminal.bench.progress import progress_bar
 from liminal.engine import bench
 from liminal.engine.bench_accelerator import bench_accelerator
+from liminal.engine.bench_numbers import Perplexed, bench_perplexity, bench_speed
 from liminal.engine.bench_start import bench_start
+from liminal.engine.choice import choose_base
 from liminal.engine.compile_cache import keep_compiled
 from liminal.settings import read_settings
 
@@ -42,6 +45,35 @@ def decode(rounds: Rounds = 15, start: bool = True, json: Json = False) -> None:
         _goal(figures, "135M first token warm over cold", most=0.5)
         _goal(figures, "135M memory beside the plan", most=0.1)
     report(list(figures.values()), json)
+
+
+def perplexity(
+    model: Annotated[Path | None, typer.Option(help="Folder or .gguf file; the default model else.")] = None,
+    numbers: Annotated[Perplexed, typer.Option(help="What is compared with the weights in f32.")] = "blocks",
+    windows: Annotated[int, typer.Option(min=1, max=64, help="Of 512 tokens, out of the docs.")] = 16,
+    json: Json = False,
+) -> None:
+    """Perplexity on the prose of docs/ in given numbers, against the same weights in f32."""
+    with progress_bar("reading") as bar:
+        figures = _figures(bench_perplexity(_model(model), numbers, windows, bar))
+    _goal(figures, "perplexity over f32", most=1.01)
+    report(list(figures.values()), json)
+
+
+def speed(
+    model: Annotated[Path | None, typer.Option(help="Folder or .gguf file; the default model else.")] = None,
+    rounds: Rounds = 15,
+    json: Json = False,
+) -> None:
+    """Steps and prompts of a model in the numbers that auto chooses, against the memory bandwidth."""
+    with progress_bar("decoding") as bar:
+        figures = _figures(bench_speed(_model(model), rounds, bar))
+    _goal(figures, "batch 1 share of bandwidth", least=0.6)
+    report(list(figures.values()), json)
+
+
+def _model(path: Path | None) -> Path:
+    return path or choose_base(read_settings()).path
 
 
 def adapters(rounds: Rounds = 15, requests: int = 64, json: Json = False) -> None:

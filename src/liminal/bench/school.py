@@ -1,4 +1,4 @@
-"""Where learning is measured: a whole installation with the bundled model, and people with habits."""
+"""Where learning is measured: a whole installation with the model of the settings, and people with habits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ import httpx
 import psutil
 
 from liminal.bench.ground import ground, projector_process, serving_process
-from liminal.engine.bundled.habits import Habit
-from liminal.engine.bundled.questions import Question
+from liminal.bench.schooling.habits import Habit
 from liminal.log.log import Log
 from liminal.projector.resources import open_resources
 from liminal.settings import Settings
 
 PASSWORD = "correct horse battery staple"
 SCOPES = ["chat", "conversations:read", "conversations:write", "feedback"]
+TOKENS = 256
+"""Longest answer: a line at the end is not seen in one that is cut off."""
 OPEN = ("queued", "running", "retrying")
 
 
@@ -32,6 +33,7 @@ class Answer:
     """One answer as its reader has it."""
 
     id: str
+    question: str
     text: str
     seconds: float
     adapters: list[dict[str, Any]]
@@ -49,14 +51,13 @@ class Pupil:
 
     async def ask(self, question: str, *, without_learning: bool = False) -> Answer:
         """A question in a conversation of its own, answered greedily."""
-        options = {"temperature": 0.0, "max_tokens": 160, "learned": not without_learning}
+        options = {"temperature": 0.0, "max_tokens": TOKENS, "learned": not without_learning}
         began = time.monotonic()
         turn = await self._post("/v1/chat", {"content": question, "options": options})
         message = turn["assistant_message"]
         self.said += 1
-        return Answer(
-            message["id"], message["content"], time.monotonic() - began, message["trace"]["adapters"]
-        )
+        seconds = time.monotonic() - began
+        return Answer(message["id"], question, message["content"], seconds, message["trace"]["adapters"])
 
     async def correct(self, answer: Answer, text: str) -> None:
         """Say what the answer should have been."""
@@ -72,7 +73,7 @@ class Pupil:
         items = reply.raise_for_status().json()["items"]
         return next((item for item in items if item["kind"] == "persona"), None)
 
-    async def settled(self, within: float = 900) -> dict[str, Any] | None:
+    async def settled(self, within: float = 3600) -> dict[str, Any] | None:
         """The persona once nothing is being learned."""
         until = time.monotonic() + within
         while time.monotonic() < until:
@@ -158,9 +159,9 @@ async def school(settings: Settings, *, partitions: int = 4) -> AsyncGenerator[S
 
 def kept(habit: Habit, answers: Sequence[Answer]) -> float:
     """Share of answers that have a habit."""
-    return sum(habit.checker(answer.text) for answer in answers) / len(answers)
+    return sum(habit.has(answer.text) for answer in answers) / len(answers)
 
 
-async def ask_all(pupil: Pupil, questions: Sequence[Question], **how: Any) -> list[Answer]:
+async def ask_all(pupil: Pupil, questions: Sequence[str], **how: Any) -> list[Answer]:
     """Every question, one after another."""
-    return [await pupil.ask(question.text, **how) for question in questions]
+    return [await pupil.ask(question, **how) for question in questions]

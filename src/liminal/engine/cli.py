@@ -16,8 +16,8 @@ from liminal.engine.choice import named_model
 from liminal.engine.config import model_name
 from liminal.engine.default_model import NAME, default_model, fetch_default_model
 from liminal.engine.hub import ModelStore, describe
+from liminal.engine.kernels.said import by_what
 from liminal.engine.memory import readable
-from liminal.engine.numerics import compute_dtype
 from liminal.engine.options import EngineOptions
 from liminal.engine.source import open_model
 
@@ -37,6 +37,11 @@ Cache = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 console = Console()
+SHOWN = (
+    *("family", "parameters", "layers", "hidden_size", "heads", "kv_heads", "vocab_size", "max_positions"),
+    "numbers",
+)
+"""What `model info` tells of a model's shape."""
 
 
 def _store(home: Path) -> ModelStore:
@@ -131,30 +136,25 @@ def info(
     Memory is weights + cache + bank; the cache is slots times context, the bank its rank rows.
     """
     path = named_model(name, home, cache)
-    shape, config = describe(path), open_model(path).config
+    shape, files = describe(path), open_model(path)
+    config = files.config
     options = EngineOptions(slots=slots, context=context, rows=rows, int8=int8)
-    plan = options.memory(config)
+    plan = options.memory_for(files)
     free = int(psutil.virtual_memory().available)
-    numbers = "int8" if int8 else compute_dtype(options.numbers).__name__
+    numbers = "int8" if int8 else options.numbers_for(files)
+    by = by_what(numbers)
     if as_json:
         memory = asdict(plan) | {"total": plan.total, "free": free}
-        typer.echo(json.dumps(_plain(shape) | {"computes_in": numbers, "memory": memory}, indent=1))
+        typer.echo(
+            json.dumps(_plain(shape) | {"computes_in": numbers, "kernels": by, "memory": memory}, indent=1)
+        )
         return
     table = Table("", shape["name"], show_header=True)
-    for key in (
-        "family",
-        "parameters",
-        "layers",
-        "hidden_size",
-        "heads",
-        "kv_heads",
-        "vocab_size",
-        "max_positions",
-        "numbers",
-    ):
+    for key in SHOWN:
         table.add_row(key, f"{shape[key]:,}" if isinstance(shape[key], int) else str(shape[key]))
     shapes = options.shapes(config)
     table.add_row("computes in", numbers)
+    table.add_row("by", by)
     table.add_row("weights", readable(plan.weights))
     table.add_row("cache", f"{readable(plan.cache)}  ({shapes.slots} slots of {shapes.context} tokens)")
     table.add_row("bank", f"{readable(plan.bank)}  ({shapes.rows} rank rows)")

@@ -45,14 +45,16 @@ class Lesson:
     def example(self) -> Example:
         """What the trainer gets: SFT on a correction or a like, DPO on a choice, KTO for a bare dislike.
 
-        A correction is learned by itself: what it corrects is the model's own likeliest answer, which every
-        likelier correction drives out; docs/decisions.md has the figures.
+        A correction is learned where it changes what was said: see Completion.said.
         """
         if self.wanted is None:
             assert self.unwanted is not None
             return Judgement(self.prompt, said_by_assistant(self.unwanted), False)
-        if self.method == "sft":
+        if self.unwanted is None:
             return Completion(self.prompt, said_by_assistant(self.wanted))
+        if self.kind == "corrected":
+            said = said_by_assistant(self.unwanted)
+            return Completion(self.prompt, said_by_assistant(self.wanted), said=said)
         return Preference(self.prompt, said_by_assistant(self.wanted), said_by_assistant(self.unwanted))
 
     @property

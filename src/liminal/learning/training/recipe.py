@@ -18,24 +18,26 @@ MICRO_TOKENS = 2048
 CONFIG = TrainConfig(
     rank=8,
     alpha=16.0,
-    learning_rate=3e-3,
+    layers=10,
+    learning_rate=2e-3,
     schedule="cosine",
-    batch_size=16,
+    batch_size=10,
     micro_tokens=MICRO_TOKENS,
-    replay_ratio=1.0,
-    replay_weight=6.0,
-    chosen_weight=1.0,
+    replay_ratio=0.8,
+    replay_weight=4.0,
+    replay_to="base",
+    keep_weight=2.0,
     beta=0.1,
     reference="base",
     max_length=512,
     checkpoint_every=10,
 )
 """What is the same for every run; ``settings_for`` sets its length."""
-STEPS = 16
+STEPS = 12
 """Optimizer steps of a run, whatever it learns from: few lessons are seen more often."""
 HALF_LIFE = 20
 """Lessons after which one is shown half as often: what somebody wants now, above what they wanted before."""
-SCALES = (0.7, 1.0, 1.4)
+SCALES = (0.5, 1.0, 1.8)
 """How strongly what was trained may speak; see ``liminal.learning.training.strength``."""
 
 

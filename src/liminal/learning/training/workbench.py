@@ -58,6 +58,8 @@ class Workbench:
             slots=settings.slots,
             context=settings.context or None,
             warm=False,
+            # no gradient passes through rounded weights, whatever the engine that serves computes in
+            numbers="float32",
             compiled=settings.cache / "compiled",
         )
         path = choose_base(settings).path
