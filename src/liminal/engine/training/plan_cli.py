@@ -36,9 +36,19 @@ CHANGED = 4
 
 
 def imagined_plan(
-    config: ModelConfig, settings: TrainConfig, *, corrections: int, prompt: int, answer: int, folds: int
+    config: ModelConfig,
+    settings: TrainConfig,
+    *,
+    steps: int,
+    corrections: int,
+    prompt: int,
+    answer: int,
+    folds: int,
 ) -> tuple[Plan, TrainingBank]:
-    """A run over corrections of that many tokens, replay included; each fold learns all but its share."""
+    """A run over corrections of that many tokens, replay included.
+
+    Each fold learns all but its share, and together the folds take as many steps as the run.
+    """
     rng = np.random.default_rng(0)
 
     def sequence(learned: int, changed: int) -> Encoded:
@@ -54,7 +64,9 @@ def imagined_plan(
         kept = [i for i in range(corrections) if number == 0 or i % folds != number - 1] or [0]
         items = tuple(Item(number, Kind.ANSWER, (taught[i],)) for i in kept)
         replay = tuple(Item(number, Kind.ANSWER, (one,), replayed=True) for one in general)
-        jobs.append(Job(str(number), items, replay, tuple(range(len(items))), reference=1 + folds))
+        own = steps if number == 0 else max(1, steps // folds)
+        places = tuple(place % len(items) for place in range(own * settings.batch_size))
+        jobs.append(Job(str(number), items, replay, places, reference=1 + folds))
     bank = TrainingBank.of([fresh_adapter(config, settings)] * len(jobs), config)
     return fitted(Plan(jobs, settings), bank), bank
 
@@ -92,8 +104,7 @@ def plan_command(
     config = config_of(model, home, cache)
     settings = TrainConfig(
         layers=layers,
-        epochs=10**6,
-        max_steps=steps,
+        epochs=1,
         batch_size=min(corrections, 10),
         micro_tokens=micro_tokens,
         memory_bytes=int(memory * 2**30),
@@ -101,7 +112,13 @@ def plan_command(
         replay_ratio=replay,
     )
     plan, bank = imagined_plan(
-        config, settings, corrections=corrections, prompt=prompt, answer=answer, folds=folds
+        config,
+        settings,
+        steps=steps,
+        corrections=corrections,
+        prompt=prompt,
+        answer=answer,
+        folds=folds,
     )
     work, bytes_, speed = run_work(plan, bank), run_memory(plan, bank), product_speed(config)
     figures = {
