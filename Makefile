@@ -9,7 +9,7 @@ SIDE_BY_SIDE = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE = $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-ui proof parity bench-peers check storm fuzz learn bench format lock jars-lock settings-table clean
+.PHONY: help setup up down test test-ui proof parity bench-peers llama-native bench-torch check storm fuzz learn bench format lock jars-lock settings-table clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,10 +33,16 @@ test-ui: setup ## Test the web interface: its units, then a Chromium through it
 proof: setup ## A Chromium teaches the default model by ten corrections, and asks again (minutes)
 	@$(BIN)/pytest -m proof -s
 
-parity: setup ## Recompute the golden values with transformers, PEFT and TRL; hold the engine against them
+parity: setup ## Recompute the golden values with transformers, PEFT, TRL and llama.cpp; hold the engine against them
 	$(BIN)/python tests/parity/live.py
 
-bench-peers: setup ## Measure beside transformers, PEFT and llama.cpp, in turns (builds llama.cpp once)
+bench-peers: setup ## Measure the default model beside llama.cpp on the same file, in turns
+	$(BIN)/python tests/parity/peers/side_by_side.py
+
+llama-native: setup ## Build llama.cpp's server for this processor; make bench-peers takes it where it is faster
+	$(BIN)/python tests/parity/peers/native.py
+
+bench-torch: setup ## Measure beside transformers, PEFT and llama.cpp in f32, in turns (builds llama.cpp once)
 	$(BIN)/python tests/parity/peers/bench.py
 
 check: setup ## Formatting, lint, strict types, schemas, lengths; of the web interface too

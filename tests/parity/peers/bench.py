@@ -1,4 +1,4 @@
-"""``make bench-peers``: ours and the peers in turns, in one run on the same cores; ratios of medians.
+"""``make bench-torch``: ours and the peers in turns, in one run on the same cores; ratios of medians.
 
 Both sides hold a model of SmolLM2-135M's shape with random weights in f32. A ratio above 1 says that ours is
 faster.
