@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.api.installation import Installation, install, settings_of, signup
 from tests.processes import working
 
@@ -31,6 +32,7 @@ async def answering(stack: Stack, home: Path, **more: Any) -> AsyncGenerator[Ins
         yield installation
 
 
+@pytest.mark.timeout(600)  # its programs are compiled first
 async def test_the_default_model_answers_general_questions_and_its_licence_is_told(
     services: Stack, tmp_path: Path
 ) -> None:
