@@ -18,7 +18,7 @@ from liminal.engine.training.plan import Plan
 from liminal.engine.training.vocabulary import CHUNK_BYTES
 
 SHARE = 0.7
-"""What a step reaches of a bare product's speed; measured, docs/benchmarks.md."""
+"""What a step reaches of a bare product's speed: below the 0.78 of docs/benchmarks.md (chat rows)."""
 PROGRAM_SECONDS, LAYER_SECONDS = 1.0, 0.25
 """Compiling a program, and each layer that it runs forward and backward; once, then programs are kept."""
 CALIBRATION_ROWS = 1024
