@@ -38,7 +38,8 @@ async def test_the_default_model_answers_general_questions_and_its_licence_is_to
 ) -> None:
     async with answering(services, tmp_path / "home", model="") as installation:
         person = await signup(installation)
-        asked = {"content": "What is the capital of France?", "options": GREEDY}
+        # without "and why", a tie between answering in English and in French
+        asked = {"content": "What is the capital of France, and why is it famous?", "options": GREEDY}
         turn = (await person.browser.post("/v1/chat", json=asked)).json()
         assert "Paris" in turn["assistant_message"]["content"]
         status = (await person.browser.get("/v1/status")).json()
